@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the box sees of itself: the other half of what the desired tables are compiled from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from appliance.netcore.plan.values import Address, Prefix
+
+
+class Ipsec(StrEnum):
+    """How charon on this box does ESP."""
+
+    KERNEL = "kernel"
+    LIBIPSEC = "libipsec"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One look at the box. Empty facts are honest: nothing seen yet, and what needs it waits.
+
+    `ipsec` and `tun` are None while no charon answers (`tun` also with ESP in the kernel). `sources` is our
+    own address towards a hub, by its name. `connected` are the prefixes on links that are not ours. `hub`
+    is the hub whose site child carries our traffic. `owners` says which connector carries an edge's traffic
+    (connectors and cloud-nodes know it). `dead` are local backends whose probe failed. `resolvers` are the
+    host's own name servers.
+    """
+
+    ipsec: Ipsec | None = None
+    tun: str | None = None
+    sources: Mapping[str, Address] = field(default_factory=dict)
+    connected: tuple[Prefix, ...] = ()
+    hub: str | None = None
+    owners: Mapping[str, str] = field(default_factory=dict)
+    dead: frozenset[tuple[Address, int]] = frozenset()
+    resolvers: tuple[Address, ...] = ()

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan as bytes: canonical form, digest, and the signed document on the wire and on disk."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from appliance.netcore.plan.model import SCHEMA, Plan
+from appliance.netcore.plan.values import builtins, convert, encode
+
+#: Left out of the digest, so that every replica of the operator gets the same one for the same plan.
+_OUTSIDE_DIGEST = ("issued_at", "digest", "signature")
+
+
+class PlanError(ValueError):
+    """A plan that can't be used; the text says which rule it breaks."""
+
+
+class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An Ed25519 signature (RFC 8032), base64, and the id of the key that made it."""
+
+    key: str
+    value: str
+
+
+def digest_of(document: dict[str, Any]) -> str:
+    """SHA-256 (hex) of the canonical bytes of a plan document."""
+    return hashlib.sha256(encode({k: v for k, v in document.items() if k not in _OUTSIDE_DIGEST})).hexdigest()
+
+
+def to_document(plan: Plan) -> dict[str, Any]:
+    """The plan as a JSON document with its digest, not signed yet."""
+    document: dict[str, Any] = builtins(plan)
+    return document | {"digest": digest_of(document)}
+
+
+def read_document(data: bytes) -> dict[str, Any]:
+    """Parse the bytes of a document; raises `PlanError` if they are no JSON object or another schema's."""
+    try:
+        document = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise PlanError(f"the plan is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise PlanError("the plan is not a JSON object")
+    if document.get("schema") != SCHEMA:
+        raise PlanError(f"unknown plan schema {document.get('schema')!r}: this agent reads {SCHEMA}")
+    return document
+
+
+def to_plan(document: dict[str, Any]) -> Plan:
+    """The typed plan in a document; raises `PlanError` with the path of the field at fault."""
+    fields = {k: v for k, v in document.items() if k not in ("digest", "signature")}
+    try:
+        return convert(fields, Plan)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise PlanError(f"the plan does not fit its schema: {error}") from error

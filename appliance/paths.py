@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where everything of the appliance stands.
+
+One root moves it all, for tests and for several devices on a host.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The appliance's files below `root`."""
+
+    root: Path = Path("/")
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "etc/orillo/orillo.toml"
+
+    @property
+    def cni(self) -> Path:
+        """Where container runtimes look for conflists."""
+        return self.root / "etc/cni/net.d"
+
+    @property
+    def resolv_conf(self) -> Path:
+        """The host's own; read for its name servers, never written."""
+        return Path("/etc/resolv.conf")
+
+    @property
+    def state(self) -> Path:
+        """Survives a reboot: identity, plans, what was there before us."""
+        return self.root / "var/lib/orillo"
+
+    @property
+    def identity(self) -> Path:
+        return self.state / "identity"
+
+    @property
+    def plans(self) -> Path:
+        return self.state / "plans"
+
+    @property
+    def sysctl_before(self) -> Path:
+        """The sysctls as they were before our first change, for `orillo purge`."""
+        return self.state / "sysctl.json"
+
+    @property
+    def cni_leases(self) -> Path:
+        return self.state / "cni"
+
+    @property
+    def run(self) -> Path:
+        """Gone after a reboot: sockets, rendered configuration, pid files."""
+        return self.root / "run/orillo"
+
+    @property
+    def status_socket(self) -> Path:
+        return self.run / "status.sock"
+
+    @property
+    def vici_socket(self) -> Path:
+        return self.run / "charon.vici"
+
+    @property
+    def charon_pid(self) -> Path:
+        """charon has /run/charon.pid compiled in; it sees our run directory as /run."""
+        return self.run / "charon.pid"
+
+    @property
+    def unbound_control(self) -> Path:
+        return self.run / "unbound.ctl"
+
+    @property
+    def unbound_pid(self) -> Path:
+        return self.run / "unbound.pid"
