@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that other programs read and that a power cut must not tear."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.netcore.errors import DoorError
+
+
+def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Put `data` at `path` so that a reader, or the next boot, sees the old content or the new, never a part.
+
+    Parent directories are made. The mode is exact, whatever the umask. Raises `DoorError`.
+    """
+    with _told("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+
+
+def read(path: Path) -> bytes | None:
+    """The file's content, or None if there is no such file. Raises `DoorError`."""
+    with _told("read", path):
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def read_text(path: Path) -> str | None:
+    """As `read`, decoded; bytes that are no UTF-8 are replaced, since no file of the host may stop us."""
+    data = read(path)
+    return None if data is None else data.decode(errors="replace")
+
+
+def mode_of(path: Path) -> int | None:
+    """The permission bits, or None if there is no such file. Raises `DoorError`."""
+    with _told("look at", path):
+        try:
+            return path.stat().st_mode & 0o7777
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def remove(path: Path) -> bool:
+    """Remove the file; whether it was there. Raises `DoorError`."""
+    with _told("remove", path):
+        try:
+            path.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        _sync_directory(path.parent)
+        return True
+
+
+@contextmanager
+def _told(verb: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DoorError(f"can't {verb} {path}: {error.strerror}") from error
+
+
+def _sync_directory(directory: Path) -> None:
+    # A rename is on disk only when its directory is (fsync(2)).
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
