@@ -39,7 +39,7 @@ def read_document(data: bytes) -> dict[str, Any]:
     """Parse the bytes of a document; raises `PlanError` if they are no JSON object or another schema's."""
     try:
         document = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"the plan is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise PlanError("the plan is not a JSON object")

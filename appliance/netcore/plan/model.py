@@ -121,7 +121,7 @@ class Cni(_Part, frozen=True):
 
 
 class Trust(_Part, frozen=True):
-    """Who is believed: CA certificates (PEM), plan keys (id to raw key, base64); and revoked identity URIs."""
+    """Who is believed: CA certificates (PEM), plan keys (id to base64), and revoked identity URIs."""
 
     ca: tuple[str, ...]
     plan_keys: dict[str, str]

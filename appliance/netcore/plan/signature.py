@@ -38,6 +38,14 @@ def sign(plan: Plan, key: Ed25519PrivateKey) -> bytes:
     return encode(document | {"signature": signature})
 
 
+def _exact_base64(text: str) -> bytes:
+    """Decode base64 in its one canonical spelling, so that a signature can't be respelled."""
+    value = base64.b64decode(text, validate=True)
+    if base64.b64encode(value).decode() != text:
+        raise ValueError("not canonical base64")
+    return value
+
+
 def verify(data: bytes, plan_keys: Mapping[str, str], owner: Identity) -> Plan:
     """Read, verify and check a signed plan made for `owner`.
 
@@ -55,7 +63,7 @@ def verify(data: bytes, plan_keys: Mapping[str, str], owner: Identity) -> Plan:
         raise PlanError(f"the plan is signed by key {signature.key}, which this device does not trust")
     try:
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(plan_keys[signature.key], validate=True))
-        public.verify(base64.b64decode(signature.value, validate=True), _signed_bytes(document))
+        public.verify(_exact_base64(signature.value), _signed_bytes(document))
     except (InvalidSignature, ValueError, KeyError) as error:
         raise PlanError("the plan's signature is wrong") from error
     plan = to_plan(document)
