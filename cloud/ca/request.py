@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificate requests (PKCS #10, RFC 2986) as EST carries them: base64 of the DER bytes (RFC 8951)."""
+
+import base64
+import binascii
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+
+
+class RequestError(ValueError):
+    """A certificate request that can't be used; the text says why."""
+
+
+def public_key_of(body: bytes) -> EllipticCurvePublicKey:
+    """The requested key, once the request's own signature has shown that the sender holds its private half.
+
+    Nothing else of the request is looked at. Raises `RequestError`.
+    """
+    try:
+        request = x509.load_der_x509_csr(base64.b64decode(b"".join(body.split()), validate=True))
+        key = request.public_key()
+        valid = request.is_signature_valid
+    except (binascii.Error, ValueError, UnsupportedAlgorithm) as error:
+        raise RequestError("the certificate request is not base64 of a PKCS #10 request") from error
+    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+        raise RequestError("the certificate request is for another kind of key than ECDSA P-256")
+    if not valid:
+        raise RequestError("the certificate request is not signed by the key that it is for")
+    return key
