@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Enrolment: from a token to an identity on disk, or to nothing at all (RFC 7030, sections 4.1 and 4.2)."""
+
+from appliance.netcore.plan.token import Token
+from appliance.paths import Paths
+from appliance.sync.client import unverified, verified
+from appliance.sync.errors import IdentityError
+from appliance.sync.identity import DeviceIdentity, TrustFile, commit, staging, write_key
+from appliance.sync.identity_keys import (
+    fingerprint,
+    make_csr,
+    new_key,
+    read_certificates,
+    read_new_leaf,
+)
+
+
+async def enroll(paths: Paths, token: Token) -> DeviceIdentity:
+    """Make a key, redeem the token, and keep what comes back in place of any identity before.
+
+    Raises `DoorError`; then everything is as it was, except that the token may be spent.
+    """
+    ca = await _pinned_ca(token)
+    with staging(paths) as staged:
+        key = new_key()
+        write_key(staged, key)
+        async with verified(token, ca) as client:
+            # Asked first: should it fail, the token is still good.
+            trust = await client.trust()
+            answer = await client.enrol(make_csr(key))
+        leaf = read_new_leaf(answer, key, ca)
+        stored = TrustFile(
+            identity=leaf.identity,
+            enroll_url=token.enroll_url,
+            control_url=token.control_url,
+            plan_keys=trust.plan_keys,
+            not_before=leaf.not_before,
+            not_after=leaf.not_after,
+        )
+        return commit(paths, staged, stored, leaf.pem, [text.encode() for text in trust.ca])
+
+
+async def _pinned_ca(token: Token) -> tuple[bytes, ...]:
+    """The CA certificate that the token vouches for; the token's secret has not been sent yet."""
+    async with unverified(token) as client:
+        offered = read_certificates(await client.ca_certificates())
+    pinned = tuple(pem for pem in offered if fingerprint(pem) == token.ca_pin)
+    if not pinned:
+        raise IdentityError(
+            f"the CA at {token.enroll_url} is not the one that the token vouches for: the token is another "
+            "operator's, or something on the way answers in its place. The token was not sent"
+        )
+    return pinned

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The device's identity on disk: key, certificate, CA, and whom it trusts.
+
+`Paths.identity` is a symbolic link to a directory that is never written again once the link points to it. So
+enrolment and renewal change everything in one rename, and a power cut leaves the old identity or the new one.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from appliance.netcore.kernel.files import read
+from appliance.netcore.plan.identity import Identity
+from appliance.paths import Paths
+from appliance.sync.errors import IdentityError
+
+_ENROL_AGAIN = "get a new token from the operator and run `orillo enroll TOKEN`"
+
+
+class TrustFile(msgspec.Struct, frozen=True):
+    """`trust.json`: who we are, where the control endpoint is, and whose plans we believe."""
+
+    identity: Identity
+    enroll_url: str
+    control_url: str
+    plan_keys: dict[str, str]
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class DeviceIdentity:
+    """An enrolled device. The files are named, not held, so that no key can end in a log.
+
+    `not_before` and `not_after` are the certificate's. `plan_keys` are as in `Trust`.
+    """
+
+    identity: Identity
+    enroll_url: str
+    control_url: str
+    plan_keys: Mapping[str, str]
+    not_before: datetime
+    not_after: datetime
+    key: Path
+    certificate: Path
+    ca: Path
+
+
+def load_identity(paths: Paths) -> DeviceIdentity | None:
+    """The stored identity, or None for a device that is not enrolled. Raises `IdentityError` if damaged."""
+    data = read(paths.identity / "trust.json")
+    if data is None:
+        return None
+    try:
+        trust = msgspec.json.decode(data, type=TrustFile)
+    except msgspec.MsgspecError as error:
+        raise IdentityError(f"{paths.identity}/trust.json is damaged ({error}): {_ENROL_AGAIN}") from error
+    device = _device(paths, trust)
+    for file in (device.key, device.certificate, device.ca):
+        if not file.is_file():
+            raise IdentityError(f"{file} is missing: {_ENROL_AGAIN}")
+    return device
+
+
+def _device(paths: Paths, trust: TrustFile) -> DeviceIdentity:
+    return DeviceIdentity(
+        identity=trust.identity,
+        enroll_url=trust.enroll_url,
+        control_url=trust.control_url,
+        plan_keys=trust.plan_keys,
+        not_before=trust.not_before,
+        not_after=trust.not_after,
+        key=paths.identity / "key.pem",
+        certificate=paths.identity / "cert.pem",
+        ca=paths.identity / "ca.pem",
+    )
+
+
+@contextmanager
+def staging(paths: Paths) -> Iterator[Path]:
+    """A private directory for an identity in the making; it is gone at the end unless it was committed.
+
+    Made before a token is spent, so that a full or read-only disk costs no token.
+    """
+    with _told(paths):
+        paths.state.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix="identity-", dir=paths.state))
+    try:
+        yield staged
+    finally:
+        if not _is_current(paths, staged):
+            shutil.rmtree(staged, ignore_errors=True)
+
+
+def write_key(staged: Path, key: bytes) -> None:
+    """Put the private key into the staging directory, readable by root alone."""
+    _write(staged / "key.pem", key)
+
+
+def commit(
+    paths: Paths, staged: Path, trust: TrustFile, certificate: bytes, ca: Sequence[bytes]
+) -> DeviceIdentity:
+    """Complete the staged identity and put it in place of the one before, in one rename."""
+    with _told(paths):
+        _write(staged / "cert.pem", certificate)
+        _write(staged / "ca.pem", b"".join(ca))
+        _write(staged / "trust.json", msgspec.json.encode(trust))
+        _sync(staged)
+        _point_to(paths, staged)
+        _drop_others(paths, staged)
+    return _device(paths, trust)
+
+
+def forget_identity(paths: Paths) -> bool:
+    """Remove the identity with all that is left of earlier ones; whether there was one."""
+    with _told(paths):
+        there = paths.identity.is_symlink() or paths.identity.exists()
+        if paths.identity.is_symlink():
+            paths.identity.unlink()
+        elif there:
+            shutil.rmtree(paths.identity)
+        _drop_others(paths, None)
+        return there
+
+
+def _point_to(paths: Paths, staged: Path) -> None:
+    if paths.identity.is_dir() and not paths.identity.is_symlink():
+        # Copied there by hand or by an image builder; it is dropped as soon as the link stands.
+        paths.identity.rename(paths.state / f"identity-{staged.name}-before")
+    link = paths.state / f"{staged.name}.link"
+    link.symlink_to(staged.name)
+    link.replace(paths.identity)
+    _sync(paths.state)
+
+
+def _drop_others(paths: Paths, keep: Path | None) -> None:
+    for path in paths.state.glob("identity-*"):
+        if path.is_symlink():
+            path.unlink()
+        elif path != keep:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_current(paths: Paths, staged: Path) -> bool:
+    return paths.identity.is_symlink() and paths.identity.readlink() == Path(staged.name)
+
+
+def _write(path: Path, data: bytes) -> None:
+    # No rename here: nobody looks into the directory before the link points to it.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _told(paths: Paths) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.strerror}: it needs root and a writable disk"
+        raise IdentityError(f"can't keep the identity below {paths.state}: {reason}") from error

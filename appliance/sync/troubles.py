@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a failed request means to the person at the device: one sentence, with what to do.
+
+Pure: from the library's chain of errors, or from a refusal, to an error of ours.
+"""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+from appliance.netcore.plan.exchange import REVOKED, TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED
+from appliance.sync.errors import ControlError, RefusedError, TlsError, UnreachableError
+
+_NEW_TOKEN = "get a new one with `orillo-cloud token create --name NODE`"  # noqa: S105 -- a sentence
+
+_REFUSALS = {
+    TOKEN_UNKNOWN: f"the operator does not know this token (deleted, or another operator's): {_NEW_TOKEN}",
+    TOKEN_USED: f"this token was used before, and a token works once: {_NEW_TOKEN}",
+    TOKEN_EXPIRED: f"this token has expired: {_NEW_TOKEN}",
+    REVOKED: "the operator has revoked this device's identity: to bring it back, "
+    "get a token with `orillo-cloud token create --name NODE` and run `orillo enroll TOKEN`",
+}
+
+# X.509 verification results of OpenSSL (openssl-verification-options(1)).
+_CLOCK = {9, 10}
+_FOREIGN_CA = {2, 18, 19, 20, 21}
+_WRONG_NAME = {62, 64}
+
+
+def refusal(status: int, code: str, message: str, where: str) -> RefusedError:
+    """The error for an answer that is not the one hoped for."""
+    if code in _REFUSALS:
+        return RefusedError(code, _REFUSALS[code])
+    detail = message or "it gave no reason"
+    return RefusedError(code or f"http-{status}", f"{where} refused with status {status}: {detail}")
+
+
+def trouble(error: BaseException, where: str) -> ControlError:
+    """The error for a request that got no answer; `where` is host and port."""
+    chain = list(_causes(error))
+    for cause in chain:
+        if isinstance(cause, ssl.SSLError):
+            return _tls(cause, where)
+    for cause in chain:
+        if (found := _network(cause, where)) is not None:
+            return found
+    return UnreachableError(f"{where} gave no usable answer ({_words(chain[0])}): is it an Orillo operator?")
+
+
+def _tls(error: ssl.SSLError, where: str) -> ControlError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _WRONG_NAME:
+            remedy = (
+                "run `orillo-cloud init` with an --address that covers it, or use the address it was made for"
+            )
+            return TlsError(f"the certificate of {where} is made for other names: {remedy}")
+        if error.verify_code in _CLOCK:
+            remedy = "check this device's clock and the operator's certificate"
+            return TlsError(f"the certificate of {where} is not valid at this time: {remedy}")
+        if error.verify_code in _FOREIGN_CA:
+            remedy = (
+                "something on the way answers in its place, or the operator was made anew: enrol again then"
+            )
+            return TlsError(
+                f"the certificate of {where} is from a CA that this device does not trust: {remedy}"
+            )
+        return TlsError(f"the certificate of {where} is not accepted: {error.verify_message}")
+    reason = (error.reason or str(error)).lower().replace("_", " ")
+    if "alert" in reason:
+        return TlsError(
+            f"{where} does not accept this device's certificate ({reason}): enrol the device again"
+        )
+    return TlsError(f"{where} does not speak TLS as expected ({reason}): check address, port and proxies")
+
+
+def _network(error: BaseException, where: str) -> ControlError | None:
+    match error:
+        case socket.gaierror():
+            remedy = "check the name and this device's DNS servers"
+            return UnreachableError(f"the name of {where} can't be resolved: {remedy}")
+        case ConnectionRefusedError():
+            remedy = "check that `orillo-cloud serve` runs there and that the port is right"
+            return UnreachableError(f"{where} refuses connections: {remedy}")
+        case ConnectionResetError() | BrokenPipeError():
+            return UnreachableError(f"{where} closed the connection: trying again may help")
+        case TimeoutError():
+            return UnreachableError(
+                f"{where} does not answer in time: check the uplink and firewalls on the way"
+            )
+        case OSError() if error.strerror:
+            return UnreachableError(f"no way to {where} ({error.strerror}): check the uplink")
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and all that led to it, groups opened (anyio gathers one error per address tried)."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
