@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the appliance asks of charon, one typed function each.
+
+All of them raise `NotYetError` while charon is not there, and `DoorError` with charon's reason when it
+refuses.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from appliance.netcore.charon.listing import (
+    CharonStats,
+    LoadedCertificate,
+    LoadedConnection,
+    read_certificate,
+    read_connections,
+    read_sas,
+    read_stats,
+)
+from appliance.netcore.charon.session import Section, open_session
+from appliance.netcore.errors import DoorError
+from appliance.netcore.tunnel import IkeSa
+
+_TIMEOUT = 10.0
+
+
+class Charon:
+    """charon behind its VICI socket. Every command has a connection of its own, so none waits for another."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+
+    async def stats(self) -> CharonStats:
+        return read_stats(await self._command("stats"))
+
+    async def list_sas(self) -> tuple[IkeSa, ...]:
+        return tuple(sa for item in await self._collect("list-sas", "list-sa") for sa in read_sas(item))
+
+    async def list_connections(self) -> dict[str, LoadedConnection]:
+        sections = await self._collect("list-conns", "list-conn")
+        return dict(found for section in sections for found in read_connections(section))
+
+    async def list_certificates(self) -> tuple[LoadedCertificate, ...]:
+        """The X.509 certificates that were loaded, and those that charon saw of its peers."""
+        sections = await self._collect("list-certs", "list-cert", {"type": "X509", "flag": "ANY"})
+        return tuple(read_certificate(section) for section in sections)
+
+    async def load_connection(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Load or replace a connection; the SAs that it has are left alone."""
+        await self._command("load-conn", {name: settings})
+
+    async def unload_connection(self, name: str) -> None:
+        """Forget a connection; its SAs stay. An absent one is a success."""
+        try:
+            await self._command("unload-conn", {"name": name})
+        except DoorError:
+            if name in await self.list_connections():
+                raise
+
+    async def load_credentials(self, ca: tuple[str, ...], leaf: str, key: bytes) -> None:
+        """Replace all credentials by these: PEM texts, and the private key's PEM, which charon keeps."""
+        async with await open_session(self.socket) as session:
+            await session.command("clear-creds")
+            await session.command("flush-certs", {"type": "X509"})
+            for pem in ca:
+                await session.command("load-cert", {"type": "X509", "flag": "CA", "data": pem})
+            await session.command("load-cert", {"type": "X509", "flag": "NONE", "data": leaf})
+            await session.command("load-key", {"type": "any", "data": key})
+
+    async def initiate(self, connection: str, child: str, timeout: float) -> None:
+        """Bring up a child, and the IKE SA under it where there is none; returns when it is installed.
+
+        `DoorError` has what charon logged last on the way, which says more than its answer does.
+        """
+        wish = {"ike": connection, "child": child, "timeout": str(int(timeout * 1000)), "loglevel": "1"}
+        said: list[str] = []
+        try:
+            async with asyncio.timeout(timeout + 1):
+                await self._control("initiate", wish, said)
+        except TimeoutError as error:
+            raise DoorError(
+                f"{connection}/{child} did not come up in {timeout:.0f} s{_last(said)}"
+            ) from error
+
+    async def terminate_child(self, child_id: str) -> None:
+        """End one CHILD SA by its id; the peer is told, and nothing waits for its answer."""
+        await self._terminate({"child-id": child_id})
+
+    async def terminate_ike(self, connection: str, force: bool) -> None:
+        """End all IKE SAs of a connection; `force` does not wait for a peer that may be gone."""
+        await self._terminate({"ike": connection, "force": "yes" if force else "no"})
+
+    async def terminate_ike_id(self, ike_id: str, force: bool) -> None:
+        """End one IKE SA by its id."""
+        await self._terminate({"ike-id": ike_id, "force": "yes" if force else "no"})
+
+    async def _terminate(self, what: Section) -> None:
+        try:
+            await self._command("terminate", {**what, "timeout": "-1"})
+        except DoorError as error:
+            if "no matching" not in str(error):
+                raise
+
+    async def _control(self, name: str, wish: Section, heard: Callable[[str], None]) -> None:
+        async with await open_session(self.socket) as session:
+            async for entry in session.stream(name, "control-log", wish):
+                heard(entry.get("msg", b"").decode(errors="replace"))
+
+    async def _command(self, name: str, message: Section | None = None) -> Section:
+        try:
+            async with asyncio.timeout(_TIMEOUT), await open_session(self.socket) as session:
+                return await session.command(name, message)
+        except TimeoutError as error:
+            raise DoorError(f"charon did not answer {name!r} in {_TIMEOUT:.0f} s") from error
+
+    async def _collect(self, name: str, event: str, message: Section | None = None) -> list[Section]:
+        try:
+            async with asyncio.timeout(_TIMEOUT), await open_session(self.socket) as session:
+                return [section async for section in session.stream(name, event, message)]
+        except TimeoutError as error:
+            raise DoorError(f"charon did not answer {name!r} in {_TIMEOUT:.0f} s") from error
+
+
+#: Lines of charon's log that say why something failed, not what it does.
+_TELLING = ("received", "failed", "no ", "unable", "giving up", "not ", "error", "mismatch", "constraint")
+
+
+def _last(said: list[str]) -> str:
+    telling = [line for line in said if any(word in line.lower() for word in _TELLING)]
+    return f": {'; '.join(telling[-2:])}" if telling else ""
