@@ -78,7 +78,7 @@ class Charon:
         said: list[str] = []
         try:
             async with asyncio.timeout(timeout + 1):
-                await self._control("initiate", wish, said)
+                await self._control("initiate", wish, said.append)
         except TimeoutError as error:
             raise DoorError(
                 f"{connection}/{child} did not come up in {timeout:.0f} s{_last(said)}"

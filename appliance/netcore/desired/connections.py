@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The connections that charon is to have: their names, ends and children (DESIGN.md, "Tunnels").
+
+Pure. No connection starts by itself: steering initiates, because only the probes know which tunnel carries
+anything.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from appliance.netcore.desired.facts import Facts, Ipsec
+from appliance.netcore.plan.identity import Identity
+from appliance.netcore.plan.model import Peer, Plan, Tunnel
+from appliance.netcore.plan.values import Address, Prefix, Role, host_prefix
+from appliance.netcore.tunnel import MESH, PROBE, SITE
+
+#: XFRM interface ids with ESP in the kernel. Hubs of an edge have one each, by the order of their names.
+EDGES_IF_ID = 7410
+FIRST_HUB_IF_ID = 7411
+MESH_IF_ID = 7420
+
+_IKE_PORT = 500  # RFC 7296, section 2.23: only on this port IKE goes without the marker of NAT traversal
+
+
+def _everything() -> tuple[Prefix, ...]:
+    return (host_prefix(ip_address("0.0.0.0")).supernet(32), host_prefix(ip_address("::")).supernet(128))
+
+
+@dataclass(frozen=True)
+class Child:
+    """A CHILD SA's template: which inner addresses it carries, and the XFRM interface that it belongs to."""
+
+    local_ts: tuple[Prefix, ...]
+    remote_ts: tuple[Prefix, ...]
+    if_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What charon is to know about one peer.
+
+    `local_addrs` pins the outer source. An empty `remote_addrs` waits for the peer to come, from anywhere.
+    `source_missing`: the peer must be dialled, and there is no route to it now.
+    """
+
+    local_id: str
+    remote_id: str
+    children: Mapping[str, Child]
+    tunnel: Tunnel
+    local_addrs: tuple[str, ...] = ()
+    remote_addrs: tuple[str, ...] = ()
+    mobike: bool = True
+    source_missing: bool = False
+
+
+def connections(plan: Plan, facts: Facts) -> dict[str, Connection]:
+    """The connections by name, which is the peer's. A cloud-node has none."""
+    revoked = set(plan.trust.revoked)
+    wished = {
+        Role.EDGE: _of_edge,
+        Role.CONNECTOR: _of_connector,
+        Role.CLOUD_NODE: _of_cloud_node,
+    }[plan.place.role](plan, facts)
+    return {name: conn for name, conn in wished if not _is_revoked(name, conn, plan.identity, revoked)}
+
+
+def _is_revoked(name: str, conn: Connection, own: Identity, revoked: set[str]) -> bool:
+    instance = conn.remote_id.partition(".")[0]
+    return Identity(cluster=own.cluster, name=name, instance=instance).uri in revoked
+
+
+def _of_cloud_node(_plan: Plan, _facts: Facts) -> Iterator[tuple[str, Connection]]:
+    yield from ()
+
+
+def _of_edge(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
+    site = (*plan.prefixes, *_hosts(plan.overlay))
+    ids = hub_if_ids(plan)
+    for name, peer in plan.hubs.items():
+        if_id = ids[name] if facts.ipsec is Ipsec.KERNEL else None
+        children = {
+            PROBE: Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id),
+            SITE: Child(site, _everything(), if_id),
+        }
+        yield name, _dialled(plan, peer, children, peer.addresses, facts.sources.get(name), mobile=True)
+
+
+def _of_connector(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
+    kernel = facts.ipsec is Ipsec.KERNEL
+    for name, peer in plan.peers.items():
+        if peer.role is Role.EDGE:
+            if_id = EDGES_IF_ID if kernel else None
+            site = (*peer.prefixes, *_hosts(peer.overlay))
+            children = {
+                PROBE: Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id),
+                SITE: Child(_everything(), site, if_id),
+            }
+            yield name, Connection(plan.identity.ike_id, peer.ike_id, children, plan.tunnel)
+        elif peer.role is Role.CONNECTOR:
+            if_id = MESH_IF_ID if kernel else None
+            children = {
+                PROBE: Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id),
+                MESH: Child(_everything(), _everything(), if_id),
+            }
+            addresses = peer.addresses or tuple(str(address) for address in peer.underlay)
+            if not dials(plan, name):
+                addresses = ()
+            # Hubs stand still; MOBIKE would tell one of all the other's addresses and move between them.
+            yield name, _dialled(plan, peer, children, addresses, facts.sources.get(name), mobile=False)
+
+
+def dials(plan: Plan, name: str) -> bool:
+    """Whether this device initiates to that peer: edges to hubs, and of two connectors the first by name."""
+    peer = plan.peers[name]
+    if peer.role is not Role.CONNECTOR:
+        return False
+    return plan.place.role is Role.EDGE or (plan.place.role is Role.CONNECTOR and plan.identity.name < name)
+
+
+def hub_if_ids(plan: Plan) -> dict[str, int]:
+    """The XFRM interface ids of an edge's hubs."""
+    return {name: FIRST_HUB_IF_ID + n for n, name in enumerate(sorted(plan.hubs))}
+
+
+def _hosts(addresses: tuple[Address, ...]) -> tuple[Prefix, ...]:
+    return tuple(host_prefix(address) for address in addresses)
+
+
+def _dialled(
+    plan: Plan,
+    peer: Peer,
+    children: Mapping[str, Child],
+    addresses: tuple[str, ...],
+    source: Address | None,
+    *,
+    mobile: bool,
+) -> Connection:
+    reachable = addresses if source is None else tuple(a for a in addresses if _same_family(a, source))
+    return Connection(
+        local_id=plan.identity.ike_id,
+        remote_id=peer.ike_id,
+        children=children,
+        tunnel=plan.tunnel,
+        local_addrs=() if source is None else (str(source),),
+        remote_addrs=reachable,
+        mobike=mobile,
+        source_missing=mobile and source is None,
+    )
+
+
+def _same_family(address: str, source: Address) -> bool:
+    """Whether one can be reached from the other; a name may turn out to be either."""
+    try:
+        return ip_address(address).version == source.version
+    except ValueError:
+        return True
+
+
+def settings(conn: Connection) -> dict[str, Any]:
+    """The connection as VICI's `load-conn` takes it; swanctl.conf(5) has the names."""
+    tunnel = conn.tunnel
+    rendered: dict[str, Any] = {
+        "version": "2",
+        "remote_addrs": list(conn.remote_addrs or ("%any",)),
+        "proposals": list(tunnel.ike_proposals),
+        "encap": "yes",
+        "mobike": "yes" if conn.mobike else "no",
+        "dpd_delay": f"{tunnel.dpd_delay}s",
+        "rekey_time": f"{tunnel.ike_rekey}s",
+        # Steering tries again, with what the probes and links say; charon itself would only repeat.
+        "keyingtries": "1",
+        "unique": "replace",
+        "local": {"auth": "pubkey", "id": conn.local_id},
+        "remote": {"auth": "pubkey", "id": conn.remote_id},
+        "children": {name: _child_settings(child, tunnel) for name, child in conn.children.items()},
+    }
+    if conn.local_addrs:
+        rendered["local_addrs"] = list(conn.local_addrs)
+    if tunnel.ike_port != _IKE_PORT:
+        # Off port 500 there is no floating to the other port: everything goes over the second from the start.
+        rendered |= {"local_port": str(tunnel.natt_port), "remote_port": str(tunnel.natt_port)}
+    return rendered
+
+
+def _child_settings(child: Child, tunnel: Tunnel) -> dict[str, Any]:
+    rendered: dict[str, Any] = {
+        "mode": "tunnel",
+        "local_ts": [str(prefix) for prefix in child.local_ts],
+        "remote_ts": [str(prefix) for prefix in child.remote_ts],
+        "esp_proposals": list(tunnel.esp_proposals),
+        "rekey_time": f"{tunnel.child_rekey}s",
+        "start_action": "none",
+        "dpd_action": "clear",
+        "close_action": "none",
+    }
+    if child.if_id is not None:
+        # The outer packet may be fragmented, since the tunnel's MTU never goes below IPv6's minimum.
+        rendered |= {"if_id_in": str(child.if_id), "if_id_out": str(child.if_id), "copy_df": "no"}
+    return rendered
