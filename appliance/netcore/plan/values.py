@@ -81,6 +81,8 @@ _READERS: dict[object, Callable[[Any], Any]] = {Address: ip_address, Prefix: ip_
 
 
 def _decode_value(kind: type, value: Any) -> Any:
+    if not isinstance(value, str):  # `ipaddress` takes numbers as well, and 10 would be 0.0.0.10
+        raise TypeError(f"{value!r} is not a string")
     return _READERS[kind](value)
 
 

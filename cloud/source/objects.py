@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fields of each kind that the operator reads; what else an object carries is passed over here.
+
+Meanings are those of the Kubernetes API reference; Community and Device are our own.
+"""
+
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+import msgspec
+
+from appliance.netcore.plan.values import Address, Prefix, Protocol, Role
+
+PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Transport = Literal["TCP", "UDP", "SCTP"]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A part of a Kubernetes object, immutable, whose fields are called as Kubernetes calls them."""
+
+
+class Metadata(_Part, frozen=True):
+    """ObjectMeta."""
+
+    name: str
+    namespace: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class NodeSpec(_Part, frozen=True):
+    """`podCIDR` is the first of `podCIDRs`; old manifests have it alone."""
+
+    pod_cidr: Prefix | None = msgspec.field(default=None, name="podCIDR")
+    pod_cidrs: tuple[Prefix, ...] = msgspec.field(default=(), name="podCIDRs")
+
+    @property
+    def prefixes(self) -> tuple[Prefix, ...]:
+        """The node's pod prefixes; none where Kubernetes has not given it any."""
+        return self.pod_cidrs or ((self.pod_cidr,) if self.pod_cidr else ())
+
+
+class NodeAddress(_Part, frozen=True):
+    """One address of a node, by type (InternalIP, ExternalIP, Hostname, ...)."""
+
+    type: str
+    address: str
+
+    def __post_init__(self) -> None:
+        if self.type in ("InternalIP", "ExternalIP"):
+            ip_address(self.address)
+
+
+class NodeStatus(_Part, frozen=True):
+    """What the node's kubelet says of it."""
+
+    addresses: tuple[NodeAddress, ...] = ()
+
+    def of_type(self, kind: str) -> tuple[Address, ...]:
+        """The addresses of the type `kind`, which must be one whose addresses are IP addresses."""
+        return tuple(ip_address(entry.address) for entry in self.addresses if entry.type == kind)
+
+
+class Node(_Part, frozen=True):
+    """`v1` Node."""
+
+    metadata: Metadata
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+
+class ServicePort(_Part, frozen=True):
+    """One port of a service; the slices' port of the same name has its backends."""
+
+    port: PortNumber
+    name: str = ""
+    protocol: Transport = "TCP"
+
+
+class ServiceSpec(_Part, frozen=True):
+    """`clusterIPs` holds `clusterIP` too; old manifests have the latter alone; `None` means headless."""
+
+    cluster_ip: str = msgspec.field(default="", name="clusterIP")
+    cluster_ips: tuple[str, ...] = msgspec.field(default=(), name="clusterIPs")
+    ports: tuple[ServicePort, ...] = ()
+    session_affinity: Literal["None", "ClientIP"] = "None"
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = "ClusterIP"
+
+    def __post_init__(self) -> None:
+        _ = self.addresses  # reading them is the check of their form
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The service's cluster addresses; none for a headless one."""
+        texts = self.cluster_ips or (self.cluster_ip,)
+        return tuple(ip_address(text) for text in texts if text not in ("", "None"))
+
+    @property
+    def headless(self) -> bool:
+        """Whether its name stands for its backends themselves."""
+        return self.cluster_ip == "None" or "None" in self.cluster_ips
+
+
+class Service(_Part, frozen=True):
+    """`v1` Service."""
+
+    metadata: Metadata
+    spec: ServiceSpec = ServiceSpec()
+
+
+class Conditions(_Part, frozen=True):
+    """An unknown readiness counts as ready, as the API asks of its readers."""
+
+    ready: bool | None = None
+
+
+class Endpoint(_Part, frozen=True):
+    """One backend of a slice, of one or more interchangeable addresses."""
+
+    addresses: tuple[str, ...]
+    conditions: Conditions = Conditions()
+    node_name: str = ""
+
+
+class EndpointPort(_Part, frozen=True):
+    """A port that every backend of the slice answers on; without a number it stands for all of them."""
+
+    name: str = ""
+    protocol: Transport = "TCP"
+    port: PortNumber | None = None
+
+
+class EndpointSlice(_Part, frozen=True):
+    """`discovery.k8s.io/v1` EndpointSlice."""
+
+    metadata: Metadata
+    address_type: Literal["IPv4", "IPv6", "FQDN"]
+    endpoints: tuple[Endpoint, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
+
+    def __post_init__(self) -> None:
+        for endpoint in self.endpoints if self.address_type != "FQDN" else ():
+            for address in endpoint.addresses:
+                ip_address(address)
+
+
+class CommunityPort(_Part, frozen=True, forbid_unknown_fields=True):
+    """What the members may open to one another; `endPort` makes it a range, no port at all every port."""
+
+    protocol: str = "TCP"
+    port: PortNumber | None = None
+    end_port: PortNumber | None = None
+
+    def __post_init__(self) -> None:
+        known = [str(protocol) for protocol in Protocol]
+        if self.protocol.lower() not in known:
+            raise ValueError(f"protocol {self.protocol!r} is none of {', '.join(known).upper()}")
+        if self.protocol.lower() == Protocol.ICMP and self.port is not None:
+            raise ValueError("ICMP has no ports")
+        if self.end_port is not None and (self.port is None or self.end_port < self.port):
+            raise ValueError("endPort needs a port that is not above it")
+
+
+class CommunitySpec(_Part, frozen=True, forbid_unknown_fields=True):
+    """`members` are names of nodes, or FabEdge's `<cluster>.<node>`."""
+
+    members: tuple[str, ...]
+    ports: tuple[CommunityPort, ...] = ()
+
+
+class Community(_Part, frozen=True):
+    """`orillo.io/v1alpha1` or `fabedge.io/v1alpha1` Community: members that may reach one another."""
+
+    metadata: Metadata
+    spec: CommunitySpec
+
+
+class DeviceSpec(_Part, frozen=True, forbid_unknown_fields=True):
+    """What overrides the Node of the same name. `hubs` are connectors, the preferred one first."""
+
+    role: Role | None = None
+    site: str = ""
+    region: str = ""
+    zone: str = ""
+    public_addresses: tuple[str, ...] = ()
+    hubs: tuple[str, ...] = ()
+    cloud: Literal["allow", "deny"] = "allow"
+
+
+class Device(_Part, frozen=True):
+    """`orillo.io/v1alpha1` Device."""
+
+    metadata: Metadata
+    spec: DeviceSpec = DeviceSpec()
