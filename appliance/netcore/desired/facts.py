@@ -3,16 +3,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from appliance.netcore.plan.values import Address, Prefix
+from appliance.netcore.spec import Ipsec
 
-
-class Ipsec(StrEnum):
-    """How charon on this box does ESP."""
-
-    KERNEL = "kernel"
-    LIBIPSEC = "libipsec"
+__all__ = ["Facts", "Ipsec"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +15,9 @@ class Facts:
     """One look at the box. Empty facts are honest: nothing seen yet, and what needs it waits.
 
     `ipsec` and `tun` are None while no charon answers (`tun` also with ESP in the kernel). `sources` is our
-    own address towards a hub, by its name. `connected` are the prefixes on links that are not ours. `hub`
-    is the hub whose site child carries our traffic. `owners` says which connector carries an edge's traffic
+    own address towards a hub, by its name. `connected` are the prefixes on links that are not ours,
+    `uplinks` those links, and `advertised` those of them that take IPv6 router advertisements. `hub` is the
+    hub whose site child carries our traffic. `owners` says which connector carries an edge's traffic
     (connectors and cloud-nodes know it). `dead` are local backends whose probe failed. `resolvers` are the
     host's own name servers.
     """
@@ -30,6 +26,8 @@ class Facts:
     tun: str | None = None
     sources: Mapping[str, Address] = field(default_factory=dict)
     connected: tuple[Prefix, ...] = ()
+    uplinks: tuple[str, ...] = ()
+    advertised: tuple[str, ...] = ()
     hub: str | None = None
     owners: Mapping[str, str] = field(default_factory=dict)
     dead: frozenset[tuple[Address, int]] = frozenset()

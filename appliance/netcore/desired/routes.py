@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routes and rules of our table.
+
+Remote prefixes are unreachable from the first moment and whatever else happens; a way to them, with a better
+metric, comes on top. What is near is thrown back to the main table, before both, so that a remote supernet
+never takes it.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from ipaddress import ip_address
+
+from appliance.netcore.desired.facts import Facts
+from appliance.netcore.desired.interfaces import interface
+from appliance.netcore.plan.model import Peer, Plan
+from appliance.netcore.plan.values import Address, Prefix, Role, host_prefix
+from appliance.netcore.spec import (
+    HOLDER,
+    METRIC_FORWARD,
+    METRIC_THROW,
+    METRIC_UNREACHABLE,
+    Route,
+    RouteKey,
+    RouteKind,
+    Rule,
+    RuleKey,
+)
+
+
+def rules() -> dict[RuleKey, Rule]:
+    """One rule a family, to our table."""
+    wanted = (Rule(4), Rule(6))
+    return {rule.key: rule for rule in wanted}
+
+
+def routes(plan: Plan, facts: Facts) -> dict[RouteKey, Route]:
+    """The wanted routes. No facts can take an unreachable one away: its metric is its own."""
+    ways = {Role.EDGE: _from_edge, Role.CONNECTOR: _from_connector, Role.CLOUD_NODE: _from_cloud_node}
+    wanted = (
+        *_unreachable(plan),
+        *_throws(plan, facts),
+        *_services(plan),
+        *ways[plan.place.role](plan, facts),
+    )
+    return {route.key: route for route in wanted}
+
+
+def _unreachable(plan: Plan) -> Iterator[Route]:
+    refuse = partial(Route, kind=RouteKind.UNREACHABLE, metric=METRIC_UNREACHABLE)
+    yield from map(refuse, plan.fabric)
+    for peer in plan.peers.values():
+        yield from (refuse(dst) for dst in _targets(peer) if not _within(dst, plan.fabric))
+
+
+def _throws(plan: Plan, facts: Facts) -> Iterator[Route]:
+    near = [*plan.prefixes, *facts.connected, *map(host_prefix, plan.underlay)]
+    for peer in plan.peers.values():
+        near += map(host_prefix, (*_outer(peer), *peer.underlay))
+    for dst in near:
+        yield Route(dst, RouteKind.THROW, METRIC_THROW)
+
+
+def _services(plan: Plan) -> Iterator[Route]:
+    """The host's own packets to a cluster address are routed before they are translated."""
+    for dst in plan.service_range:
+        yield _device(plan, dst, HOLDER)
+
+
+def _from_edge(plan: Plan, facts: Facts) -> Iterator[Route]:
+    for name, hub in plan.hubs.items():
+        yield from _tunnel(plan, facts, name, map(host_prefix, hub.overlay))
+    if facts.hub not in plan.hubs:
+        return
+    for name, peer in plan.peers.items():
+        yield from _tunnel(plan, facts, facts.hub, peer.prefixes if name in plan.hubs else _targets(peer))
+
+
+def _from_connector(plan: Plan, facts: Facts) -> Iterator[Route]:
+    for name, peer in plan.peers.items():
+        if peer.role is Role.EDGE:
+            yield from _to_edge(plan, facts, name, peer)
+        elif peer.role is Role.CONNECTOR:
+            yield from _tunnel(plan, facts, name, map(host_prefix, peer.overlay))
+            yield from _to_connector(plan, facts, name, peer)
+        else:
+            yield from _underlay(plan, peer, _targets(peer))
+
+
+def _to_edge(plan: Plan, facts: Facts, name: str, edge: Peer) -> Iterator[Route]:
+    owner = facts.owners.get(name)
+    if owner == plan.identity.name:
+        yield from _tunnel(plan, facts, name, _targets(edge))
+    elif owner in plan.peers and plan.peers[owner].role is Role.CONNECTOR:
+        yield from _tunnel(plan, facts, owner, _targets(edge))
+
+
+def _to_connector(plan: Plan, facts: Facts, name: str, connector: Peer) -> Iterator[Route]:
+    for dst in connector.prefixes:
+        way = _gateway(connector, dst)
+        # Where the cloud's network lacks a family, the tunnel between the hubs still carries it.
+        yield from _underlay(plan, connector, (dst,)) if way else _tunnel(plan, facts, name, (dst,))
+
+
+def _from_cloud_node(plan: Plan, facts: Facts) -> Iterator[Route]:
+    for name, peer in plan.peers.items():
+        way = plan.peers.get(facts.owners.get(name, "")) if peer.role is Role.EDGE else peer
+        if way is not None:
+            yield from _underlay(plan, way, _targets(peer))
+
+
+def _tunnel(
+    plan: Plan, facts: Facts, peer: str, targets: Iterator[Prefix] | tuple[Prefix, ...]
+) -> Iterator[Route]:
+    """Through the tunnel with `peer`; nothing while its interface is not known."""
+    way = interface(plan, facts, peer)
+    if way is not None:
+        yield from (_device(plan, dst, way.name) for dst in targets)
+
+
+def _underlay(plan: Plan, way: Peer, targets: tuple[Prefix, ...]) -> Iterator[Route]:
+    """By way of a neighbour in the cloud's network, in the families that it has there."""
+    for dst in targets:
+        gateway = _gateway(way, dst)
+        if gateway is not None:
+            source = _source(plan, dst)
+            yield Route(dst, RouteKind.UNICAST, METRIC_FORWARD, gateway=gateway, source=source)
+
+
+def _device(plan: Plan, dst: Prefix, device: str) -> Route:
+    return Route(dst, RouteKind.UNICAST, METRIC_FORWARD, device=device, source=_source(plan, dst))
+
+
+def _source(plan: Plan, dst: Prefix) -> Address | None:
+    """Our overlay address: what the far end knows us by, and what the traffic selectors hold."""
+    return next((address for address in plan.overlay if address.version == dst.version), None)
+
+
+def _gateway(way: Peer, dst: Prefix) -> Address | None:
+    return next((address for address in way.underlay if address.version == dst.version), None)
+
+
+def _targets(peer: Peer) -> tuple[Prefix, ...]:
+    return (*peer.prefixes, *map(host_prefix, peer.overlay))
+
+
+def _within(dst: Prefix, fabric: tuple[Prefix, ...]) -> bool:
+    return any(dst.version == pool.version and dst.subnet_of(pool) for pool in fabric)  # type: ignore[arg-type]
+
+
+def _outer(peer: Peer) -> Iterator[Address]:
+    """Where IKE reaches the peer, as far as the plan says it with addresses and not with names."""
+    for text in peer.addresses:
+        try:
+            yield ip_address(text)
+        except ValueError:
+            continue
