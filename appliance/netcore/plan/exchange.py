@@ -58,7 +58,10 @@ class TunnelState(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What the device says of itself, sent after each change and at every resync."""
+    """What the device says of itself, sent after each change and at every resync.
+
+    `refused` is why the newest plan that was offered is not used; empty if it is.
+    """
 
     identity: Identity
     agent: str
@@ -68,3 +71,4 @@ class Report(msgspec.Struct, frozen=True):
     ipsec: str
     tables: dict[str, PhaseCount] = {}
     tunnels: dict[str, TunnelState] = {}
+    refused: str = ""

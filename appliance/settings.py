@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`orillo.toml`: what the owner of a device may set on it. Everything has a default; the file may be missing.
+
+[log]
+level = "info"             # debug, info, warning, error
+
+[dns]
+resolvers = ["192.0.2.53"] # asked for all that the plan does not answer, instead of the host's own
+"""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import tomli
+
+from appliance.netcore.plan.values import Address
+
+
+class SettingsError(Exception):
+    """The settings can't be used; the text names file and key."""
+
+
+class Log(msgspec.Struct, frozen=True):
+    """How much is said."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Dns(msgspec.Struct, frozen=True):
+    """Name servers to use in place of those that the host uses; none: the host's."""
+
+    resolvers: tuple[Address, ...] = ()
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The whole file."""
+
+    log: Log = Log()
+    dns: Dns = Dns()
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the file, or the defaults if there is none. Raises `SettingsError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} can't be read: {error}") from error
+    try:
+        document = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from error
+    _refuse_unknown(path, document)
+    try:
+        return msgspec.convert(document, Settings, dec_hook=_address)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise SettingsError(f"{path}: {where.rstrip('`') or 'the file'}: {what}") from error
+
+
+def _refuse_unknown(path: Path, document: dict[str, Any]) -> None:
+    """By hand, so that the error names what would have been right."""
+    known = {"log": Log.__struct_fields__, "dns": Dns.__struct_fields__}
+    for section, content in document.items():
+        if section not in known:
+            raise SettingsError(f"{path}: unknown section [{section}]; known are: {', '.join(known)}")
+        for key in content if isinstance(content, dict) else ():
+            if key not in known[section]:
+                raise SettingsError(
+                    f"{path}: unknown key {section}.{key}; known in [{section}]: {', '.join(known[section])}"
+                )
+
+
+def _address(kind: type, value: Any) -> Any:
+    return ip_address(value)

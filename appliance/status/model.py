@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The snapshot: all that the device says of itself to whoever stands in front of it.
+
+It is JSON on the status socket and of `orillo status -o json`, and a stable contract: fields are added, never
+changed. Times are UTC, durations in seconds, sizes in bytes.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from appliance.netcore.plan.exchange import PhaseCount
+from appliance.netcore.plan.identity import Identity
+from appliance.netcore.plan.values import Role, Tier
+
+
+class State(StrEnum):
+    """How far the device has come."""
+
+    UNENROLLED = "unenrolled"
+    NO_PLAN = "no-plan"
+    RUNNING = "running"
+
+
+class Severity(StrEnum):
+    """What a condition does to the device's health."""
+
+    INFO = "info"
+    DEGRADED = "degraded"
+    FAULT = "fault"
+
+
+class Control(msgspec.Struct, frozen=True):
+    """The way to the control endpoint.
+
+    `since` is when `connected` last changed. `error` is why it is not connected. `refused` is why the newest
+    plan that was offered is not used.
+    """
+
+    url: str = ""
+    connected: bool = False
+    since: datetime | None = None
+    error: str = ""
+    refused: str = ""
+
+
+class Tunnel(msgspec.Struct, frozen=True):
+    """One tunnel. `up` and `loss` (0 to 1) are by the probe through it; `established` is its SA's age."""
+
+    up: bool
+    chosen: bool = False
+    rtt: float | None = None
+    loss: float | None = None
+    established: float | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    reason: str = ""
+
+
+class Backend(msgspec.Struct, frozen=True):
+    """One backend of a service port. `used`: new connections may go there now."""
+
+    address: str
+    port: int
+    tier: Tier
+    node: str = ""
+    alive: bool = True
+    used: bool = False
+
+
+class ServicePort(msgspec.Struct, frozen=True):
+    """One port of a service. `tier` is the one that answers now; None if nobody does."""
+
+    addresses: tuple[str, ...]
+    protocol: str
+    port: int
+    tier: Tier | None = None
+    backends: tuple[Backend, ...] = ()
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """Something that a person should know: what is so, and what to do."""
+
+    code: str
+    severity: Severity
+    text: str
+    remedy: str = ""
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at the device.
+
+    `tunnels` are by peer, `tables` by table, `services` by `name:port name`, `versions` by program.
+    """
+
+    at: datetime
+    state: State
+    identity: Identity | None = None
+    role: Role | None = None
+    generation: int = 0
+    digest: str = ""
+    plan_issued_at: datetime | None = None
+    control: Control = Control()
+    ipsec: str = ""
+    ipsec_reason: str = ""
+    hub: str | None = None
+    tunnels: dict[str, Tunnel] = {}
+    tables: dict[str, PhaseCount] = {}
+    services: dict[str, ServicePort] = {}
+    conditions: tuple[Condition, ...] = ()
+    versions: dict[str, str] = {}

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following the control endpoint: plans in, reports out, for as long as the device runs.
+
+Being offline is a state of a site, not an error: one line in the log when it begins and one when it ends.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Protocol
+
+import msgspec
+
+from appliance import __version__
+from appliance.netcore.errors import DoorError
+from appliance.netcore.plan.codec import PlanError
+from appliance.netcore.plan.exchange import Report, TrustAnswer
+from appliance.paths import Paths
+from appliance.status.model import Control
+from appliance.sync.errors import ControlError
+from appliance.sync.identity import DeviceIdentity
+from appliance.sync.renew import renew, renewal_due
+from appliance.sync.reporting import Reporter
+from appliance.sync.store import Held, PlanStore
+from appliance.sync.timing import Timing, back_off
+
+log = logging.getLogger(__name__)
+
+#: An endpoint that does not hold its answers back must not make us spin; seconds.
+_SHORTEST_POLL = 1.0
+_KEEP_AGAIN = 30.0
+_RENEW_AGAIN = timedelta(hours=1)
+
+
+class Offer(Protocol):
+    """A plan as it arrived, and the tag to ask for the next one with."""
+
+    @property
+    def etag(self) -> str: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+
+class Endpoint(Protocol):
+    """What following needs of the control endpoint; every method may raise `ControlError`."""
+
+    async def plan(self, etag: str | None) -> Offer | None: ...
+
+    async def report(self, report: Report) -> None: ...
+
+    async def renew(self, csr: bytes) -> bytes: ...
+
+    async def trust(self) -> TrustAnswer: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told what, from within the loop, and so at once.
+
+    `plan`: a new plan is on disk. `identity`: the certificate was renewed. `control`: `Follower.control` has
+    changed. `report` gives the report as of now.
+    """
+
+    report: Callable[[], Report]
+    plan: Callable[[Held], None]
+    identity: Callable[[DeviceIdentity], None]
+    control: Callable[[], None]
+
+
+class Polled(Enum):
+    """What one poll brought."""
+
+    PLAN = auto()
+    NOTHING = auto()
+    REFUSED = auto()
+    NOT_KEPT = auto()
+
+
+class Follower:
+    """The loops for one identity. `control` says how they stand, `held` is the plan that they have."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        device: DeviceIdentity,
+        held: Held | None,
+        connect: Callable[[DeviceIdentity], Endpoint],
+        tell: Listeners,
+        timing: Timing | None = None,
+    ) -> None:
+        self.control = Control(url=device.control_url)
+        self.held = held
+        self._paths = paths
+        self._device = device
+        self._connect = connect
+        self._endpoint = connect(device)
+        self._tell = tell
+        self._timing = timing or Timing()
+        self._etag = held.digest if held else None
+        self._woken = asyncio.Event()
+        self._renew_after: datetime | None = None
+        self._reporter = Reporter(tell.report, self._send, self._timing)
+
+    def wake(self) -> None:
+        """The way to the control endpoint may be open again: try now."""
+        self._woken.set()
+
+    def report_changed(self) -> None:
+        """There may be something new to report."""
+        self._reporter.changed()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._poll_forever())
+                group.create_task(self._reporter.run())
+        finally:
+            await self._endpoint.close()
+
+    async def _poll_forever(self) -> None:
+        failures = 0
+        while True:
+            started = self._timing.monotonic()
+            try:
+                polled = await self.poll_once()
+            except ControlError as error:
+                failures += 1
+                self._offline(error)
+                self._woken.clear()
+                await self._timing.pause(self._woken, back_off(failures, self._timing.jitter()))
+                continue
+            failures = 0
+            self._connected()
+            await self.renew_if_due()
+            if polled is Polled.NOT_KEPT:
+                await self._timing.sleep(_KEEP_AGAIN)
+            elif polled is not Polled.PLAN and self._timing.monotonic() - started < _SHORTEST_POLL:
+                await self._timing.sleep(_SHORTEST_POLL)
+
+    async def poll_once(self) -> Polled:
+        """Ask once for a plan other than the last one seen, and keep it if it is good.
+
+        Raises `ControlError`.
+        """
+        offer = await self._endpoint.plan(self._etag)
+        if offer is None:
+            return Polled.NOTHING
+        before = self._etag
+        # A refused plan is the last one seen too, so the endpoint will not send it again.
+        self._etag = offer.etag or before
+        try:
+            return self._take(offer.body)
+        except PlanError as error:
+            self._refuse(str(error))
+            return Polled.REFUSED
+        except DoorError as error:
+            self._etag = before
+            self._refuse(str(error))
+            return Polled.NOT_KEPT
+
+    def _take(self, data: bytes) -> Polled:
+        store = PlanStore(self._paths.plans, self._device.plan_keys, self._device.identity)
+        offered = store.verify(data)
+        if self.held is not None and offered.digest == self.held.digest:
+            self._refuse("")
+            return Polled.NOTHING
+        self._check(offered)
+        self.held = store.put(data, self.held)
+        self._etag = offered.digest
+        self._refuse("")
+        log.info("plan: generation %d is here (%s)", offered.plan.generation, offered.digest[:12])
+        self._tell.plan(self.held)
+        self._reporter.changed()
+        return Polled.PLAN
+
+    def _check(self, offered: Held) -> None:
+        generation, needed = offered.plan.generation, offered.plan.min_agent
+        if self.held is not None and generation < self.held.plan.generation:
+            raise PlanError(f"generation {generation} is older than {self.held.plan.generation}, held here")
+        if _release(needed) > _release(__version__):
+            raise PlanError(f"generation {generation} needs agent {needed}, this is {__version__}: update it")
+
+    def _refuse(self, reason: str) -> None:
+        """Say why the newest plan is not used; or, with no reason, that it is."""
+        if reason == self.control.refused:
+            return
+        if reason:
+            log.warning("plan: refused: %s", reason)
+        self._set_control(refused=reason)
+        self._reporter.changed()
+
+    def _connected(self) -> None:
+        if self.control.connected:
+            return
+        if self.control.error:
+            log.info("control endpoint: back")
+        self._set_control(connected=True, error="", since=self._timing.now())
+        self._reporter.online(True)
+
+    def _offline(self, error: ControlError) -> None:
+        if self.control.error:
+            self._set_control(error=str(error))
+            return
+        held = f"generation {self.held.plan.generation}" if self.held else "no plan"
+        log.warning("control endpoint: offline, going on with %s: %s", held, error)
+        self._set_control(connected=False, error=str(error), since=self._timing.now())
+        self._reporter.online(False)
+
+    def _set_control(self, **changes: object) -> None:
+        before, self.control = self.control, msgspec.structs.replace(self.control, **changes)
+        if self.control != before:
+            self._tell.control()
+
+    async def renew_if_due(self) -> None:
+        """Renew the certificate when its time has come; a failure is tried again after an hour."""
+        now = self._timing.now()
+        if not renewal_due(self._device, now) or (self._renew_after is not None and now < self._renew_after):
+            return
+        before = self._endpoint
+        try:
+            device = await renew(self._paths, self._device, before)
+            self._endpoint = self._connect(device)
+        except DoorError as error:
+            log.warning("certificate: not renewed, tried again in an hour: %s", error)
+            self._renew_after = now + _RENEW_AGAIN
+            return
+        log.info("certificate: renewed, valid until %s", device.not_after.isoformat())
+        self._device = device
+        await before.close()
+        self._tell.identity(device)
+
+    async def _send(self, report: Report) -> None:
+        # Looked up at each call: renewal puts another endpoint in its place.
+        await self._endpoint.report(report)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version, to compare two of them."""
+    return tuple(int(part) for part in re.findall(r"(?:^|(?<=\.))\d+", version))
