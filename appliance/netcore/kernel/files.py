@@ -37,7 +37,8 @@ def read(path: Path) -> bytes | None:
     with _told("read", path):
         try:
             return path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            # The last is a file of /proc whose process ended meanwhile.
             return None
 
 

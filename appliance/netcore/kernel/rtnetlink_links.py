@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The links of ours, with their addresses, in the kernel."""
+
+import errno
+from collections.abc import Mapping
+
+from appliance.netcore.errors import DoorError
+from appliance.netcore.kernel.rtnetlink import Netlink, RawLink, RefusedError, family
+from appliance.netcore.plan.values import Address
+from appliance.netcore.spec import HOLDER, TUNNEL_PREFIX, Link, LinkKind
+
+#: A dummy is the right thing; where the kernel was built without it, an empty bridge holds addresses too.
+_HOLDER_KINDS = ("dummy", "bridge")
+_NODAD = 0x02  # IFA_F_NODAD: an address in duplicate detection counts as missing, and here is nobody to ask
+_SCOPE_LINK = 253
+
+
+class LinkDoor:
+    """Reads and writes our links: `orillo0`, and XFRM interfaces whose names begin as ours do."""
+
+    def __init__(self, netlink: Netlink) -> None:
+        self._netlink = netlink
+
+    async def links(self) -> Mapping[str, Link]:
+        """Our links by name. Raises `DoorError`."""
+        ours = {raw.index: raw for raw in (await self._netlink.links()).values() if _is_ours(raw)}
+        addresses: dict[int, set[Address]] = {index: set() for index in ours}
+        for message in await self._netlink.dump("addr"):
+            index, address = message.field("index"), message.address("IFA_ADDRESS")
+            if index in ours and address is not None and message.field("scope") != _SCOPE_LINK:
+                addresses[index].add(address)
+        return {raw.name: _value(raw, frozenset(addresses[index])) for index, raw in ours.items()}
+
+    async def put_link(self, name: str, link: Link) -> None:
+        """Make the link be as wished; one of another XFRM id is replaced. Raises `DoorError`."""
+        raw = await self._existing(name, link)
+        if raw is None:
+            await self._create(name, link)
+        await self._set(name, link)
+        present = (await self.links())[name].addresses
+        for address in link.addresses - present:
+            await self._address("add", name, address)
+        for address in present - link.addresses:
+            await self._address("del", name, address)
+
+    async def delete_link(self, name: str) -> None:
+        """Remove a link of ours; an absent one is a success, and so is a foreign one, left alone."""
+        raw = (await self._netlink.links()).get(name)
+        if raw is not None and _is_ours(raw):
+            await self._netlink.remove(f"link {name}", "link", index=raw.index)
+
+    async def delete_bridge(self, name: str) -> bool:
+        """Remove the pods' bridge, which the CNI plug-in made and never removes; whether it was there."""
+        raw = (await self._netlink.links()).get(name)
+        if raw is None or raw.kind != "bridge":
+            return False
+        return await self._netlink.remove(f"bridge {name}", "link", index=raw.index)
+
+    async def _existing(self, name: str, link: Link) -> RawLink | None:
+        raw = (await self._netlink.links()).get(name)
+        if raw is None:
+            return None
+        if raw.kind not in _kinds(link.kind):
+            kind = raw.kind or "hardware"
+            raise DoorError(f"link {name} is not ours (kind {kind}) but has our name: rename it")
+        if raw.if_id != link.if_id:
+            await self._netlink.remove(f"link {name}", "link", index=raw.index)
+            return None
+        return raw
+
+    async def _create(self, name: str, link: Link) -> None:
+        if link.kind is LinkKind.XFRM:
+            fields = {"kind": "xfrm", "xfrm_if_id": link.if_id}
+            await self._netlink.change(f"XFRM interface {name}", "link", "add", ifname=name, **fields)
+            return
+        for kind in _HOLDER_KINDS:
+            try:
+                await self._netlink.change(f"{kind} {name}", "link", "add", ifname=name, kind=kind)
+            except RefusedError as error:
+                if error.code != errno.EOPNOTSUPP or kind == _HOLDER_KINDS[-1]:
+                    raise
+            else:
+                return
+
+    async def _set(self, name: str, link: Link) -> None:
+        fields: dict[str, object] = {"state": "up" if link.up else "down"}
+        if link.mtu is not None:
+            fields["mtu"] = link.mtu
+        index = await self._netlink.index(name)
+        await self._netlink.change(f"link {name}", "link", "set", index=index, **fields)
+
+    async def _address(self, command: str, name: str, address: Address) -> None:
+        fields: dict[str, object] = {
+            "index": await self._netlink.index(name),
+            "address": str(address),
+            "prefixlen": address.max_prefixlen,
+            "family": family(address.version),
+        }
+        if command == "del":
+            await self._netlink.remove(f"address {address}", "addr", **fields)
+            return
+        if address.version == 6:
+            fields["flags"] = _NODAD
+        try:
+            await self._netlink.change(f"address {address} on {name}", "addr", "add", **fields)
+        except RefusedError as error:
+            if error.code != errno.EEXIST:
+                raise
+
+
+def _kinds(kind: LinkKind) -> tuple[str, ...]:
+    return _HOLDER_KINDS if kind is LinkKind.HOLDER else ("xfrm",)
+
+
+def _is_ours(raw: RawLink) -> bool:
+    if raw.name == HOLDER:
+        return raw.kind in _HOLDER_KINDS
+    return raw.name.startswith(TUNNEL_PREFIX) and raw.kind == "xfrm"
+
+
+def _value(raw: RawLink, addresses: frozenset[Address]) -> Link:
+    if raw.kind == "xfrm":
+        return Link(LinkKind.XFRM, addresses, raw.if_id, raw.mtu, raw.up)
+    # The holder's MTU is nobody's business: no packet leaves by it.
+    return Link(LinkKind.HOLDER, addresses, up=raw.up)
