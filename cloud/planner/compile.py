@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One plan for each enrolled device, out of inventory, settings, allocations and identities."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from appliance.netcore.plan.identity import Identity
+from appliance.netcore.plan.model import Cni, Dns, Plan, Trust
+from appliance.netcore.plan.values import Prefix
+from cloud.planner.allocation import Allocation
+from cloud.planner.blocks import Claims
+from cloud.planner.fabric import Fabric
+from cloud.planner.model import Inventory, Node
+from cloud.planner.peers import peers_of
+from cloud.planner.policy import groups_of, rules_of
+from cloud.planner.services import headless_records, services_of
+from cloud.planner.world import World
+
+#: Placeholders: whoever keeps the plans numbers and dates them, and only when they changed.
+_FIRST_GENERATION = 1
+_NEVER = datetime.fromtimestamp(0, UTC)
+
+
+def make_plans(
+    inventory: Inventory,
+    fabric: Fabric,
+    allocations: Mapping[str, Allocation],
+    identities: Mapping[str, Identity],
+    trust: Trust,
+    author: str,
+) -> dict[str, Plan]:
+    """The plans by the device's name, of those that are enrolled, allotted and in the inventory.
+
+    Generation 1 and the epoch are placeholders. Equal arguments give equal plans.
+    """
+    world = World(inventory, fabric, allocations, identities)
+    whole = _fabric_prefixes(fabric, allocations)
+    return {name: _plan(world, node, whole, trust, author) for name, node in world.devices.items()}
+
+
+def _plan(world: World, node: Node, whole: tuple[Prefix, ...], trust: Trust, author: str) -> Plan:
+    allocation = world.allocations[node.name]
+    fabric = world.fabric
+    return Plan(
+        generation=_FIRST_GENERATION,
+        issued_at=_NEVER,
+        author=author,
+        identity=world.identities[node.name],
+        place=node.place,
+        prefixes=allocation.prefixes,
+        overlay=allocation.overlay,
+        fabric=whole,
+        service_range=fabric.service_ranges,
+        trust=trust,
+        dns=Dns(domain=fabric.domain, bind=fabric.dns_bind, records=headless_records(world, node)),
+        underlay=node.underlay,
+        peers=peers_of(world, node),
+        policy=rules_of(world, node),
+        services=services_of(world, node),
+        cni=_cni(node),
+        groups=groups_of(world, node),
+    )
+
+
+def _cni(node: Node) -> Cni | None:
+    """Edges always run our CNI. A node of the cloud that came with its podCIDRs has the cluster's own."""
+    return Cni() if node.is_edge or not node.prefixes else None
+
+
+def _fabric_prefixes(fabric: Fabric, allocations: Mapping[str, Allocation]) -> tuple[Prefix, ...]:
+    """The settings' ranges, and the prefixes of nodes that lie outside of them."""
+    claims = Claims()
+    for pool, what in fabric.ranges.items():
+        claims.claim(pool, what)
+    held = {prefix for allocation in allocations.values() for prefix in allocation.prefixes}
+    outside = [prefix for prefix in held if not _covered(claims, prefix)]
+    ordered = sorted(outside, key=lambda prefix: (prefix.version, int(prefix.network_address)))
+    return (*fabric.ranges, *ordered)
+
+
+def _covered(claims: Claims, prefix: Prefix) -> bool:
+    pool = claims.holder(prefix)
+    return pool is not None and pool[0].prefixlen <= prefix.prefixlen

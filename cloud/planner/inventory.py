@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Manifests in, inventory out, with everything that contradicts itself told at once."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from appliance.netcore.plan.identity import is_name
+from appliance.netcore.plan.model import PortRange
+from appliance.netcore.plan.values import Protocol, convert
+from cloud.planner.backends import read_services, service_problems
+from cloud.planner.clashes import fabric_clashes, node_clashes
+from cloud.planner.fabric import Fabric
+from cloud.planner.model import Backend, Community, Inventory, InventoryError, NamedPort, Node, Service
+from cloud.planner.nodes import node_problems, node_warnings, read_nodes, role_clashes
+from cloud.source import objects
+from cloud.source.manifest import Manifest
+
+__all__ = [
+    "Backend",
+    "Community",
+    "Inventory",
+    "InventoryError",
+    "NamedPort",
+    "Node",
+    "Service",
+    "read_inventory",
+]
+
+T = TypeVar("T")
+
+
+def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) -> Inventory:
+    """The inventory in `manifests`; with `fabric`, what clashes with its settings is found here too.
+
+    Raises `InventoryError` with all problems. Fields that the planner does not read are passed over.
+    """
+    kept = sorted(manifests, key=lambda manifest: manifest.key)
+    raw_nodes = _named(kept, "Node", objects.Node)
+    devices = _named(kept, "Device", objects.Device)
+    communities = {
+        name: _read_community(community)
+        for name, community in _named(kept, "Community", objects.Community).items()
+    }
+    nodes, warnings = read_nodes(raw_nodes, devices)
+    services = read_services(
+        _all(kept, "Service", objects.Service), _all(kept, "EndpointSlice", objects.EndpointSlice)
+    )
+    inventory = Inventory(
+        nodes,
+        services,
+        communities,
+        (*warnings, *node_warnings(nodes), *_community_warnings(communities, nodes, fabric)),
+    )
+    problems = (
+        *_given_twice(kept),
+        *role_clashes(raw_nodes, devices),
+        *node_problems(nodes),
+        *node_clashes(nodes),
+        *service_problems(services),
+        *(f"Community {name}: its name is no DNS label" for name in communities if not is_name(name)),
+        *(fabric_clashes(inventory, fabric) if fabric else ()),
+    )
+    if problems:
+        raise InventoryError(problems)
+    return inventory
+
+
+def _all(manifests: Iterable[Manifest], kind: str, shape: type[T]) -> list[T]:
+    return [convert(manifest.body, shape) for manifest in manifests if manifest.kind == kind]
+
+
+def _named(manifests: Iterable[Manifest], kind: str, shape: type[T]) -> dict[str, T]:
+    return {manifest.name: convert(manifest.body, shape) for manifest in manifests if manifest.kind == kind}
+
+
+def _given_twice(manifests: Iterable[Manifest]) -> Iterator[str]:
+    seen: set[tuple[str, str, str]] = set()
+    for manifest in manifests:
+        if manifest.key in seen:
+            yield f"{manifest.title} is there twice: keep one of the two"
+        seen.add(manifest.key)
+
+
+def _read_community(community: objects.Community) -> Community:
+    return Community(
+        name=community.metadata.name,
+        members=community.spec.members,
+        allow=tuple(
+            PortRange(
+                protocol=Protocol(port.protocol.lower()), first=port.port, last=port.end_port or port.port
+            )
+            for port in community.spec.ports
+        ),
+    )
+
+
+def _community_warnings(
+    communities: Mapping[str, Community], nodes: Mapping[str, Node], fabric: Fabric | None
+) -> Iterator[str]:
+    for name, community in communities.items():
+        for member in community.members:
+            cluster, _, node = member.rpartition(".")
+            if fabric and cluster not in ("", fabric.cluster):
+                yield f"Community {name} has the member {member} of another cluster: it is left out"
+            elif node not in nodes:
+                yield f"Community {name} has the member {member}, and there is no node {node} (yet)"

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes and Devices of the manifests as the planner's nodes. A Device overrides the Node of its name."""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+
+from appliance.netcore.plan.identity import Place, is_name
+from appliance.netcore.plan.values import Role
+from cloud.planner.model import Node
+from cloud.source import objects
+
+EDGE_LABEL = "node-role.kubernetes.io/edge"
+CONNECTOR_LABEL = "node-role.kubernetes.io/connector"
+SITE_LABEL = "orillo.io/site"
+REGION_LABEL = "topology.kubernetes.io/region"
+ZONE_LABEL = "topology.kubernetes.io/zone"
+ADDRESSES_ANNOTATION = "fabedge.io/node-public-addresses"
+
+_NO_DEVICE = objects.DeviceSpec()
+
+
+def read_nodes(
+    nodes: Mapping[str, objects.Node], devices: Mapping[str, objects.Device]
+) -> tuple[dict[str, Node], list[str]]:
+    """The planner's nodes by name, and warnings. A Device with a role needs no Node."""
+    found: dict[str, Node] = {}
+    warnings: list[str] = []
+    for name in sorted({*nodes, *devices}):
+        spec = devices[name].spec if name in devices else _NO_DEVICE
+        if name in nodes:
+            found[name] = _read_node(nodes[name], spec)
+        elif spec.role is not None:
+            found[name] = _overridden(Node(name, Place(spec.role, name)), spec)
+        else:
+            warnings.append(
+                f"Device {name} has no Node and says no role: it gets no plan until it has either"
+            )
+    return found, warnings
+
+
+def _read_node(node: objects.Node, spec: objects.DeviceSpec) -> Node:
+    labels, name = node.metadata.labels, node.metadata.name
+    place = Place(
+        role=_role(labels),
+        site=labels.get(SITE_LABEL, "") or name,
+        region=labels.get(REGION_LABEL, ""),
+        zone=labels.get(ZONE_LABEL, ""),
+    )
+    written = node.metadata.annotations.get(ADDRESSES_ANNOTATION, "").split(",")
+    public = tuple(text.strip() for text in written if text.strip())
+    external = tuple(str(address) for address in node.status.of_type("ExternalIP"))
+    read = Node(
+        name=name,
+        place=place,
+        addresses=public or external,
+        underlay=node.status.of_type("InternalIP"),
+        prefixes=node.spec.prefixes,
+    )
+    return _overridden(read, spec)
+
+
+def _role(labels: Mapping[str, str]) -> Role:
+    if CONNECTOR_LABEL in labels:
+        return Role.CONNECTOR
+    return Role.EDGE if EDGE_LABEL in labels else Role.CLOUD_NODE
+
+
+def _overridden(node: Node, spec: objects.DeviceSpec) -> Node:
+    place = Place(
+        role=spec.role or node.place.role,
+        site=spec.site or node.place.site,
+        region=spec.region or node.place.region,
+        zone=spec.zone or node.place.zone,
+    )
+    return Node(
+        name=node.name,
+        place=place,
+        addresses=spec.public_addresses or node.addresses,
+        # A site's LAN says nothing to others: two sites may have the same one.
+        underlay=() if place.role is Role.EDGE else node.underlay,
+        prefixes=node.prefixes,
+        hubs=spec.hubs,
+        cloud=spec.cloud == "allow",
+    )
+
+
+def node_problems(nodes: Mapping[str, Node]) -> Iterator[str]:
+    """What is wrong with the nodes by themselves."""
+    for name, node in nodes.items():
+        if not is_name(name):
+            yield f"Node {name}: its name is no DNS label: use at most 63 lower-case letters, digits and '-'"
+        for address in node.addresses:
+            if not _can_dial(address):
+                yield f"Node {name}: its public address {address!r} is neither an IP address nor a DNS name"
+        for hub in node.hubs:
+            if hub not in nodes:
+                yield f"Device {name} names the hub {hub}, and there is no node {hub}: correct spec.hubs"
+            elif not nodes[hub].is_connector:
+                role = nodes[hub].place.role
+                yield f"Device {name} names the hub {hub}, whose role is {role}: name connectors in spec.hubs"
+
+
+def node_warnings(nodes: Mapping[str, Node]) -> Iterator[str]:
+    """What the owner should know of nodes that can be used, but not fully."""
+    for name, node in nodes.items():
+        if node.is_connector and not node.dial:
+            yield f"connector {name} has no address, so that no edge can dial it: set {ADDRESSES_ANNOTATION}"
+        elif node.is_connector and not node.addresses:
+            yield f"connector {name} has no public address: edges dial its InternalIP {', '.join(node.dial)}"
+        if not node.is_edge and not node.underlay:
+            yield f"{node.place.role} {name} has no InternalIP: the cloud's nodes can't reach it directly"
+
+
+def role_clashes(nodes: Mapping[str, objects.Node], devices: Mapping[str, objects.Device]) -> Iterator[str]:
+    """Nodes that are labelled as both edge and connector, with no Device to say which."""
+    for name, node in nodes.items():
+        decided = name in devices and devices[name].spec.role is not None
+        if not decided and {EDGE_LABEL, CONNECTOR_LABEL} <= node.metadata.labels.keys():
+            yield f"Node {name} is labelled as edge and as connector: take one of the two labels away"
+
+
+def _can_dial(address: str) -> bool:
+    try:
+        ip_address(address)
+    except ValueError:
+        # A name of digits and dots only is a misspelt IPv4 address.
+        return not address.replace(".", "").isdigit() and all(map(is_name, address.rstrip(".").split(".")))
+    return True

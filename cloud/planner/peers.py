@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The peers of a device. Of two devices each is the other's peer, or neither is."""
+
+from appliance.netcore.plan.model import Peer
+from appliance.netcore.plan.values import Path
+from cloud.planner.model import Node
+from cloud.planner.policy import groups_of, may_meet, ruled_groups
+from cloud.planner.world import World
+
+
+def are_peers(world: World, one: Node, other: Node) -> bool:
+    """Whether the two need to know each other."""
+    if one.name == other.name:
+        return False
+    if one.is_connector or other.is_connector or not (one.is_edge or other.is_edge):
+        return True  # a connector relays for every edge, also for one that may not talk to the cloud
+    return bool(world.hubs) and may_meet(world, one, other)
+
+
+def peers_of(world: World, node: Node) -> dict[str, Peer]:
+    """The peers of `node`, by name."""
+    order = () if node.is_connector else world.hub_order(node)
+    priorities = {hub: 10 * place for place, hub in enumerate(order, start=1)}
+    ruled = ruled_groups(world, node)
+    return {
+        name: _peer(world, node, other, ruled, priorities.get(name))
+        for name, other in world.devices.items()
+        if are_peers(world, node, other)
+    }
+
+
+def _peer(world: World, node: Node, other: Node, ruled: frozenset[str], priority: int | None) -> Peer:
+    allocation = world.allocations[other.name]
+    return Peer(
+        role=other.place.role,
+        ike_id=world.identities[other.name].ike_id,
+        overlay=allocation.overlay,
+        prefixes=allocation.prefixes,
+        groups=tuple(group for group in groups_of(world, other) if group in ruled),
+        paths=paths_between(node, other),
+        addresses=other.dial if other.is_connector else (),
+        underlay=() if node.is_edge else other.underlay,
+        priority=priority,
+    )
+
+
+def paths_between(one: Node, other: Node) -> tuple[Path, ...]:
+    """How the two reach each other, the best way first."""
+    if one.is_edge or other.is_edge:
+        return (Path.HUB,)
+    if not (one.is_connector and other.is_connector):
+        return (Path.UNDERLAY,)
+    if one.underlay and other.underlay:
+        return (Path.UNDERLAY, Path.HUB)
+    return (Path.HUB,)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that plans are made from, with the few things that every part of a plan asks of it."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from appliance.netcore.plan.identity import Identity
+from appliance.netcore.plan.values import host_prefix
+from cloud.planner.allocation import Allocation
+from cloud.planner.blocks import Claims
+from cloud.planner.fabric import Fabric
+from cloud.planner.model import Backend, Community, Inventory, Node
+
+
+class World:
+    """A frozen view: the inventory, the settings, who holds what, and who is enrolled."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        fabric: Fabric,
+        allocations: Mapping[str, Allocation],
+        identities: Mapping[str, Identity],
+    ) -> None:
+        self.inventory = inventory
+        self.fabric = fabric
+        self.allocations = allocations
+        self.identities = identities
+        present = [(name, node) for name, node in sorted(inventory.nodes.items()) if name in allocations]
+        #: The devices that have a plan and are peers: enrolled, and still in the inventory.
+        self.devices: dict[str, Node] = {name: node for name, node in present if name in identities}
+        #: The connectors among them that edges can dial.
+        self.hubs = tuple(name for name, node in self.devices.items() if node.is_connector and node.dial)
+        self._communities: dict[str, list[Community]] = {}
+        for _, community in sorted(inventory.communities.items()):
+            for name in community.nodes(fabric.cluster):
+                self._communities.setdefault(name, []).append(community)
+        self._owners = Claims()
+        for name, _ in present:
+            for prefix in allocations[name].prefixes:
+                self._owners.claim(prefix, name)
+
+    def communities_of(self, node: Node) -> tuple[Community, ...]:
+        """The communities that `node` is in, by name."""
+        return tuple(self._communities.get(node.name, ()))
+
+    def shared(self, one: Node, other: Node) -> tuple[Community, ...]:
+        """The communities that both are in."""
+        theirs = {community.name for community in self.communities_of(other)}
+        return tuple(community for community in self.communities_of(one) if community.name in theirs)
+
+    def hub_order(self, node: Node) -> tuple[str, ...]:
+        """The hubs of `node`, best first: those it prefers, then the rest by rendezvous hash.
+
+        So every node has an order of its own, which a hub that comes or goes does not upset
+        (Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998).
+        """
+        preferred = tuple(dict.fromkeys(hub for hub in node.hubs if hub in self.hubs))
+        rest = [hub for hub in self.hubs if hub not in preferred]
+        return (*preferred, *sorted(rest, key=lambda hub: _weight(node.name, hub), reverse=True))
+
+    def home(self, backend: Backend) -> Node | None:
+        """The node that a backend's address belongs to; None for an address in nobody's prefixes."""
+        owner = self._owners.holder(host_prefix(backend.address))
+        return self.inventory.nodes[owner[1]] if owner else None
+
+
+def _weight(device: str, hub: str) -> bytes:
+    return sha256(f"{device}\0{hub}".encode()).digest()
