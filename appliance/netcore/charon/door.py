@@ -80,9 +80,9 @@ class Charon:
             async with asyncio.timeout(timeout + 1):
                 await self._control("initiate", wish, said.append)
         except TimeoutError as error:
-            raise DoorError(
-                f"{connection}/{child} did not come up in {timeout:.0f} s{_last(said)}"
-            ) from error
+            raise DoorError(f"{connection}/{child} is not up after {timeout:.0f} s{_last(said)}") from error
+        except DoorError as error:
+            raise type(error)(f"{error}{_last(said)}") from error
 
     async def terminate_child(self, child_id: str) -> None:
         """End one CHILD SA by its id; the peer is told, and nothing waits for its answer."""

@@ -7,12 +7,12 @@ anything.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from appliance.netcore.desired.facts import Facts, Ipsec
 from appliance.netcore.plan.identity import Identity
-from appliance.netcore.plan.model import Peer, Plan, Tunnel
+from appliance.netcore.plan.model import Plan, Tunnel
 from appliance.netcore.plan.values import Address, Prefix, Role, host_prefix
 from appliance.netcore.tunnel import MESH, PROBE, SITE
 
@@ -24,8 +24,8 @@ MESH_IF_ID = 7420
 _IKE_PORT = 500  # RFC 7296, section 2.23: only on this port IKE goes without the marker of NAT traversal
 
 
-def _everything() -> tuple[Prefix, ...]:
-    return (host_prefix(ip_address("0.0.0.0")).supernet(32), host_prefix(ip_address("::")).supernet(128))
+#: What lies behind a hub, as a selector: our routes and firewall decide what really goes there.
+_EVERYTHING: tuple[Prefix, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Connection:
     """What charon is to know about one peer.
 
     `local_addrs` pins the outer source. An empty `remote_addrs` waits for the peer to come, from anywhere.
-    `source_missing`: the peer must be dialled, and there is no route to it now.
+    `waits_for` is what must be known before it can be loaded; empty if nothing.
     """
 
     local_id: str
@@ -52,7 +52,7 @@ class Connection:
     local_addrs: tuple[str, ...] = ()
     remote_addrs: tuple[str, ...] = ()
     mobike: bool = True
-    source_missing: bool = False
+    waits_for: str = ""
 
 
 def connections(plan: Plan, facts: Facts) -> dict[str, Connection]:
@@ -82,9 +82,9 @@ def _of_edge(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
         if_id = ids[name] if facts.ipsec is Ipsec.KERNEL else None
         children = {
             PROBE: Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id),
-            SITE: Child(site, _everything(), if_id),
+            SITE: Child(site, _EVERYTHING, if_id),
         }
-        yield name, _dialled(plan, peer, children, peer.addresses, facts.sources.get(name), mobile=True)
+        yield name, _dialled(plan, facts, name, children, peer.addresses)
 
 
 def _of_connector(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
@@ -95,20 +95,23 @@ def _of_connector(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
             site = (*peer.prefixes, *_hosts(peer.overlay))
             children = {
                 PROBE: Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id),
-                SITE: Child(_everything(), site, if_id),
+                SITE: Child(_EVERYTHING, site, if_id),
             }
-            yield name, Connection(plan.identity.ike_id, peer.ike_id, children, plan.tunnel)
+            waits_for = _waits_for(plan, facts, name)
+            yield (
+                name,
+                Connection(plan.identity.ike_id, peer.ike_id, children, plan.tunnel, waits_for=waits_for),
+            )
         elif peer.role is Role.CONNECTOR:
             if_id = MESH_IF_ID if kernel else None
             children = {
                 PROBE: Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id),
-                MESH: Child(_everything(), _everything(), if_id),
+                MESH: Child(_EVERYTHING, _EVERYTHING, if_id),
             }
             addresses = peer.addresses or tuple(str(address) for address in peer.underlay)
             if not dials(plan, name):
                 addresses = ()
-            # Hubs stand still; MOBIKE would tell one of all the other's addresses and move between them.
-            yield name, _dialled(plan, peer, children, addresses, facts.sources.get(name), mobile=False)
+            yield name, _dialled(plan, facts, name, children, addresses)
 
 
 def dials(plan: Plan, name: str) -> bool:
@@ -129,33 +132,50 @@ def _hosts(addresses: tuple[Address, ...]) -> tuple[Prefix, ...]:
 
 
 def _dialled(
-    plan: Plan,
-    peer: Peer,
-    children: Mapping[str, Child],
-    addresses: tuple[str, ...],
-    source: Address | None,
-    *,
-    mobile: bool,
+    plan: Plan, facts: Facts, name: str, children: Mapping[str, Child], addresses: tuple[str, ...]
 ) -> Connection:
+    source = facts.sources.get(name)
     reachable = addresses if source is None else tuple(a for a in addresses if _same_family(a, source))
     return Connection(
         local_id=plan.identity.ike_id,
-        remote_id=peer.ike_id,
+        remote_id=plan.peers[name].ike_id,
         children=children,
         tunnel=plan.tunnel,
         local_addrs=() if source is None else (str(source),),
         remote_addrs=reachable,
-        mobike=mobile,
-        source_missing=mobile and source is None,
+        # Hubs stand still; MOBIKE would tell one of all the other's addresses and move between them.
+        mobike=plan.place.role is Role.EDGE,
+        waits_for=_waits_for(plan, facts, name),
+    )
+
+
+def _waits_for(plan: Plan, facts: Facts, name: str) -> str:
+    if facts.ipsec is None:
+        return "charon to say how it does ESP"
+    return f"a route to {name}" if lacks_route(plan, facts, name) else ""
+
+
+def lacks_route(plan: Plan, facts: Facts, name: str) -> bool:
+    """Whether an edge has no way to a hub now. Of a hub that is known by DNS names only nobody can tell."""
+    addresses = plan.peers[name].addresses
+    return (
+        plan.place.role is Role.EDGE
+        and name not in facts.sources
+        and any(_literal(address) is not None for address in addresses)
     )
 
 
 def _same_family(address: str, source: Address) -> bool:
     """Whether one can be reached from the other; a name may turn out to be either."""
+    literal = _literal(address)
+    return literal is None or literal.version == source.version
+
+
+def _literal(address: str) -> Address | None:
     try:
-        return ip_address(address).version == source.version
+        return ip_address(address)
     except ValueError:
-        return True
+        return None
 
 
 def settings(conn: Connection) -> dict[str, Any]:

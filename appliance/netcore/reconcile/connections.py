@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""charon's connections and credentials as tables."""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from ipaddress import ip_network
+
+from appliance.netcore.charon.door import Charon
+from appliance.netcore.charon.listing import LoadedCertificate, LoadedChild, LoadedConnection
+from appliance.netcore.desired.connections import Child, Connection, settings
+from appliance.netcore.desired.credentials import KEY, Credentials
+from appliance.netcore.errors import DoorError, NotYetError
+from appliance.netcore.plan.model import Tunnel
+
+#: Stands for a connection that was found loaded and is not as it was put: equal to no wish.
+_UNKNOWN = Connection("", "", {}, Tunnel())
+
+
+class ConnectionTable:
+    """The connections that charon has loaded.
+
+    charon does not list all that it was given, so what was put is remembered, and what can be seen of it is
+    compared. After a restart of the agent everything is put once more, which leaves SAs alone.
+    """
+
+    def __init__(self, charon: Charon) -> None:
+        self._charon = charon
+        self._put: dict[str, Connection] = {}
+
+    async def observe(self) -> Mapping[str, Connection]:
+        loaded = await self._charon.list_connections()
+        return {name: self._as_put(name, seen) for name, seen in loaded.items()}
+
+    async def put(self, key: str, value: Connection) -> None:
+        if value.waits_for:
+            # What is loaded stays: pinned to the source that it had, its SAs may outlive a short cut.
+            raise NotYetError(f"waiting for {value.waits_for}")
+        await self._charon.load_connection(key, settings(value))
+        self._put[key] = value
+
+    async def delete(self, key: str) -> None:
+        """A peer that left the plan loses its tunnel with its connection."""
+        await self._charon.unload_connection(key)
+        self._put.pop(key, None)
+        await self._charon.terminate_ike(key, force=True)
+
+    def _as_put(self, name: str, seen: LoadedConnection) -> Connection:
+        put = self._put.get(name)
+        return put if put is not None and looks_like(seen, put) else _UNKNOWN
+
+
+def looks_like(seen: LoadedConnection, put: Connection) -> bool:
+    """Whether what charon lists is what `put` asked for, as far as charon tells."""
+    return (
+        seen.local_id == put.local_id
+        and seen.remote_id == put.remote_id
+        and seen.local_addrs == (put.local_addrs or ("%any",))
+        and seen.remote_addrs == (put.remote_addrs or ("%any",))
+        and seen.children.keys() == put.children.keys()
+        and all(_child_looks_like(seen.children[name], child) for name, child in put.children.items())
+    )
+
+
+def _child_looks_like(seen: LoadedChild, put: Child) -> bool:
+    wished = ({str(ts) for ts in put.local_ts}, {str(ts) for ts in put.remote_ts})
+    return ({_prefix(ts) for ts in seen.local_ts}, {_prefix(ts) for ts in seen.remote_ts}) == wished
+
+
+def _prefix(selector: str) -> str:
+    """charon may write a host's selector without its length."""
+    try:
+        return str(ip_network(selector))
+    except ValueError:
+        return selector
+
+
+class CredentialTable:
+    """What charon proves itself with. It keeps nothing over a restart, so this looks at every pass."""
+
+    def __init__(self, charon: Charon) -> None:
+        self._charon = charon
+        self._put: Credentials | None = None
+
+    async def observe(self) -> Mapping[str, Credentials]:
+        loaded = await self._charon.list_certificates()
+        if self._put is not None and holds(loaded, self._put):
+            return {KEY: self._put}
+        return {}
+
+    async def put(self, key: str, value: Credentials) -> None:
+        try:
+            secret = await asyncio.to_thread(value.key.read_bytes)
+        except FileNotFoundError as error:
+            raise NotYetError(f"waiting for the device's key: {value.key} is not there") from error
+        except OSError as error:
+            raise DoorError(f"can't read the device's key {value.key}: {error.strerror}") from error
+        await self._charon.load_credentials(value.ca, value.leaf, secret)
+        self._put = value
+
+    async def delete(self, key: str) -> None:
+        """Never asked for: a device with a plan has credentials."""
+
+
+def holds(loaded: tuple[LoadedCertificate, ...], wished: Credentials) -> bool:
+    """Whether charon has these certificates, and the key of the leaf."""
+    there = {certificate.der for certificate in loaded}
+    keyed = {certificate.der for certificate in loaded if certificate.has_key}
+    leaf = ssl.PEM_cert_to_DER_cert(wished.leaf)
+    return leaf in keyed and all(ssl.PEM_cert_to_DER_cert(ca) in there for ca in wished.ca)
