@@ -2,6 +2,7 @@
 """Asking the daemon over its status socket. Blocking, for commands; each call is one connection."""
 
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
@@ -14,6 +15,7 @@ from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.values import convert, encode
 from appliance.status.model import Snapshot
 
+_CREDENTIALS = struct.Struct("3i")
 _LONGEST_ANSWER = 64 * 1024 * 1024
 
 
@@ -37,6 +39,21 @@ def watch(path: Path, timeout: float | None = None) -> Iterator[Snapshot]:
     with _connection(path, timeout, "watch", {}) as lines:
         while True:
             yield _snapshot(_next(lines, path))
+
+
+def daemon_pid(path: Path) -> int | None:
+    """The pid of the daemon that holds the socket, or None if nobody answers there (SO_PEERCRED, unix(7))."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(1.0)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise DoorError(f"can't ask at {path} whether the daemon runs: {error}") from error
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, _uid, _gid = _CREDENTIALS.unpack(raw)
+        return int(pid)
 
 
 @contextmanager

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `orillo`: one file a verb, imported when it is used."""

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our charon and our unbound as processes: found by their pid files, known by more than a number."""
+
+import os
+import select
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from appliance.cli.errors import CliError
+from appliance.netcore.plan.model import Plan
+from appliance.paths import Paths
+from appliance.sync.identity import load_identity
+from appliance.sync.store import PlanStore
+
+#: charon's pid file as charon sees it; the path is compiled in.
+_CHARON_SEES = "run/charon.pid"
+_PATIENCE = 10.0
+
+
+def plan_on_disk(paths: Paths) -> Plan | None:
+    """The verified plan, or None: not enrolled, or none is there yet. Raises `DoorError` as `load_identity`."""
+    device = load_identity(paths)
+    if device is None:
+        return None
+    held = PlanStore(paths.plans, device.plan_keys, device.identity).load().held
+    return held.plan if held else None
+
+
+def unbound_conf(paths: Paths) -> Path:
+    """Where `orillo daemon dns` renders its configuration."""
+    return paths.run / "unbound.conf"
+
+
+def charon(paths: Paths) -> int | None:
+    """The pid of our charon, if it is alive.
+
+    A pid file may be older than the last boot, and its number another process's by now: ours is the one that
+    sees this very file at the path compiled into it.
+    """
+    pid = _pid_in(paths.charon_pid)
+    if pid is None or _name(pid) != "charon":
+        return None
+    with suppress(OSError):
+        if Path(f"/proc/{pid}/root/{_CHARON_SEES}").samefile(paths.charon_pid):
+            return pid
+    return None
+
+
+def unbound(paths: Paths) -> int | None:
+    """The pid of our unbound, if it is alive: the one that was started with our configuration."""
+    pid = _pid_in(paths.unbound_pid)
+    if pid is None:
+        return None
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if os.fsencode(unbound_conf(paths)) in words:
+            return pid
+    return None
+
+
+def stop(pid: int) -> None:
+    """End a process, with force if it does not end by itself. Raises `CliError` if even that fails."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, number)
+            # A pidfd becomes readable when its process ends (pidfd_open(2)).
+            if select.select([handle], [], [], _PATIENCE)[0]:
+                return
+    finally:
+        os.close(handle)
+    raise CliError(
+        f"process {pid} does not end, not even by SIGKILL: /proc/{pid}/stack says what it waits for"
+    )
+
+
+def _pid_in(path: Path) -> int | None:
+    with suppress(OSError, ValueError):
+        return int(path.read_text().strip())
+    return None
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""

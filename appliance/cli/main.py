@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`orillo VERB`: the arguments, and the one guard that turns what goes wrong into a line and an exit code."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from appliance.cli.errors import CliError, Exit
+from appliance.netcore.errors import DoorError
+from appliance.netcore.plan.codec import PlanError
+from appliance.netcore.plan.token import TokenError
+from appliance.paths import Paths
+from appliance.settings import SettingsError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        code = _run(Paths(options.root.absolute()), options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough (`orillo status | head -1`); Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except KeyboardInterrupt:
+        return Exit.OK
+    except CliError as error:
+        return _complain(str(error), error.code)
+    except TokenError as error:
+        return _complain(str(error), Exit.USAGE)
+    except (DoorError, PlanError, SettingsError) as error:
+        return _complain(str(error), Exit.CANNOT_RUN)
+    except OSError as error:
+        return _complain(_os_error(error), Exit.CANNOT_RUN)
+    except Exception as error:  # noqa: BLE001 -- the one guard: no traceback may reach the user
+        return _complain(_internal(error), Exit.CANNOT_RUN)
+    return code
+
+
+def _run(paths: Paths, options: argparse.Namespace) -> int:
+    match options.verb:
+        case "enroll":
+            from appliance.cli import enroll
+
+            return enroll.run(paths, options.token, json=options.output == "json")
+        case "run":
+            from appliance.cli import run
+
+            return run.run(paths)
+        case "status":
+            from appliance.cli import status
+
+            return status.run(paths, json=options.output == "json")
+        case "purge":
+            from appliance.cli import purge
+
+            return purge.run(paths, everything=options.all, json=options.output == "json")
+        case "daemon":
+            return _daemon(paths, options.which)
+    from appliance.cli import version
+
+    return version.run(json=options.output == "json")
+
+
+def _daemon(paths: Paths, which: str) -> int:
+    if which == "charon":
+        from appliance.cli import daemon_charon
+
+        return daemon_charon.run(paths)
+    from appliance.cli import daemon_dns
+
+    return daemon_dns.run(paths)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="orillo",
+        description="The network of this site: tunnels, routes, firewall, services and names, by the plan.",
+        epilog="exit codes: 0 ok, 1 a fault was found, 2 usage, 3 cannot run, 4 degraded",
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path("/"), metavar="DIR", help="move every path below DIR"
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    output = argparse.ArgumentParser(add_help=False)
+    output.add_argument("-o", dest="output", choices=["json"], help="print JSON")
+    enroll = verbs.add_parser(
+        "enroll", parents=[output], help="make this device a member, with a one-off token"
+    )
+    enroll.add_argument("token", metavar="TOKEN", help="the token, or - to read it from standard input")
+    verbs.add_parser("run", parents=[output], help="run the site's network until stopped")
+    verbs.add_parser("status", parents=[output], help="say how the device stands")
+    purge = verbs.add_parser("purge", parents=[output], help="take back all that was done to this host")
+    purge.add_argument("--all", action="store_true", help="the identity and the plans too")
+    daemon = verbs.add_parser("daemon", parents=[output], help="become one of the daemons beside the agent")
+    daemon.add_argument("which", choices=["charon", "dns"], help="charon (IPsec) or dns (unbound)")
+    verbs.add_parser("version", parents=[output], help="say which version this is")
+    return parser
+
+
+def _complain(text: str, code: Exit) -> int:
+    line = " ".join(text.split())
+    print(f"orillo: {line}", file=sys.stderr)
+    return code
+
+
+def _os_error(error: OSError) -> str:
+    what = error.strerror or type(error).__name__
+    remedy = ": run it with sudo" if isinstance(error, PermissionError) and os.geteuid() != 0 else ""
+    return f"{error.filename}: {what}{remedy}" if error.filename else f"{what}{remedy}"
+
+
+def _internal(error: Exception) -> str:
+    """A fault of ours, with the place, so that a report of it is of use."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    at = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place is not None else "an unknown place"
+    return f"internal error, please report it: {type(error).__name__}: {error} (at {at})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`orillo run`: the daemon, until a signal ends it."""
+
+import asyncio
+import logging
+import signal
+import sys
+from contextlib import suppress
+
+from appliance import run as daemon
+from appliance.cli.errors import Exit, need_root
+from appliance.paths import Paths
+from appliance.settings import Settings, load_settings
+
+
+def run(paths: Paths) -> int:
+    """Run until SIGTERM or SIGINT; what was applied stays, so that a restart is not seen by anybody."""
+    settings = load_settings(paths.settings)
+    need_root("run")
+    # No time stamps: the journal has its own.
+    logging.basicConfig(
+        level=settings.log.level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    # One line a request would be the loudest thing in the log of a healthy device.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_until_signal(paths, settings))
+    return Exit.OK
+
+
+async def _until_signal(paths: Paths, settings: Settings) -> None:
+    task = asyncio.ensure_future(daemon.run(paths, settings))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    await task
