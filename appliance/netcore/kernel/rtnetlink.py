@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from socket import AF_INET, AF_INET6
+from socket import AF_INET, AF_INET6, if_nametoindex
 from types import TracebackType
 from typing import Any
 
@@ -71,12 +71,12 @@ class Netlink:
             self._socket.close()
             self._socket = None
 
-    async def change(self, what: str, table: str, command: str, **fields: object) -> None:
+    async def change(self, what: str, table: str, command: str, /, **fields: object) -> None:
         """Ask for one change; `what` names the object in the error. Raises `RefusedError` and `DoorError`."""
         async with self._asking(what):
             await getattr(self._open(), table)(command, **fields)
 
-    async def remove(self, what: str, table: str, **fields: object) -> bool:
+    async def remove(self, what: str, table: str, /, **fields: object) -> bool:
         """Delete one object; whether it was there. Errors as `change`."""
         try:
             await self.change(what, table, "del", **fields)
@@ -106,13 +106,6 @@ class Netlink:
     async def links(self) -> dict[str, RawLink]:
         """Every link of the host by name."""
         return {link.name: link for link in map(_raw_link, await self.dump("link"))}
-
-    async def index(self, name: str) -> int:
-        """The index of the link called `name`. Raises `NotYetError` if there is none."""
-        links = await self.links()
-        if name not in links:
-            raise NotYetError(f"waiting for link {name}")
-        return links[name].index
 
     def _open(self) -> Any:
         if self._socket is None:
@@ -180,6 +173,14 @@ class Message:
 
     def _attribute(self, name: str) -> Any:
         return next((value for key, value in self._raw["attrs"] if key == name), None)
+
+
+def index_of(link: str) -> int:
+    """The index of the link of that name. Raises `NotYetError` if there is none."""
+    try:
+        return if_nametoindex(link)
+    except OSError as error:
+        raise NotYetError(f"waiting for link {link}") from error
 
 
 def family(version: int) -> int:

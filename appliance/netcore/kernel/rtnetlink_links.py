@@ -5,7 +5,7 @@ import errno
 from collections.abc import Mapping
 
 from appliance.netcore.errors import DoorError
-from appliance.netcore.kernel.rtnetlink import Netlink, RawLink, RefusedError, family
+from appliance.netcore.kernel.rtnetlink import Netlink, RawLink, RefusedError, family, index_of
 from appliance.netcore.plan.values import Address
 from appliance.netcore.spec import HOLDER, TUNNEL_PREFIX, Link, LinkKind
 
@@ -86,12 +86,12 @@ class LinkDoor:
         fields: dict[str, object] = {"state": "up" if link.up else "down"}
         if link.mtu is not None:
             fields["mtu"] = link.mtu
-        index = await self._netlink.index(name)
+        index = index_of(name)
         await self._netlink.change(f"link {name}", "link", "set", index=index, **fields)
 
     async def _address(self, command: str, name: str, address: Address) -> None:
         fields: dict[str, object] = {
-            "index": await self._netlink.index(name),
+            "index": index_of(name),
             "address": str(address),
             "prefixlen": address.max_prefixlen,
             "family": family(address.version),

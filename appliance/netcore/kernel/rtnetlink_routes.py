@@ -5,7 +5,7 @@ import errno
 from collections.abc import Mapping
 
 from appliance.netcore.errors import NotYetError
-from appliance.netcore.kernel.rtnetlink import Message, Netlink, RefusedError, family
+from appliance.netcore.kernel.rtnetlink import Message, Netlink, RefusedError, family, index_of
 from appliance.netcore.plan.values import Address
 from appliance.netcore.spec import (
     HOLDER,
@@ -49,7 +49,7 @@ class RouteDoor:
         """Add the route, or replace the one of the same key in one step. Raises `DoorError`."""
         fields = _selector(route.key) | {"type": route.kind.value}
         if route.device is not None:
-            fields["oif"] = await self._netlink.index(route.device)
+            fields["oif"] = index_of(route.device)
         if route.gateway is not None:
             fields["gateway"] = str(route.gateway)
         if route.source is not None:
