@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from appliance.netcore.desired.facts import Facts, Ipsec
+from appliance.netcore.desired.facts import Facts
+from appliance.netcore.desired.interfaces import xfrm_interfaces
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Plan, Tunnel
 from appliance.netcore.plan.values import Address, Prefix, Role, host_prefix
+from appliance.netcore.spec import Ipsec
 from appliance.netcore.tunnel import MESH, PROBE, SITE
-
-#: XFRM interface ids with ESP in the kernel. Hubs of an edge have one each, by the order of their names.
-EDGES_IF_ID = 7410
-FIRST_HUB_IF_ID = 7411
-MESH_IF_ID = 7420
 
 _IKE_PORT = 500  # RFC 7296, section 2.23: only on this port IKE goes without the marker of NAT traversal
 
@@ -77,9 +74,8 @@ def _of_cloud_node(_plan: Plan, _facts: Facts) -> Iterator[tuple[str, Connection
 
 def _of_edge(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
     site = (*plan.prefixes, *_hosts(plan.overlay))
-    ids = hub_if_ids(plan)
     for name, peer in plan.hubs.items():
-        if_id = ids[name] if facts.ipsec is Ipsec.KERNEL else None
+        if_id = _if_id(plan, facts, name)
         children = {
             PROBE: Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id),
             SITE: Child(site, _EVERYTHING, if_id),
@@ -88,30 +84,25 @@ def _of_edge(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
 
 
 def _of_connector(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
-    kernel = facts.ipsec is Ipsec.KERNEL
     for name, peer in plan.peers.items():
+        if_id = _if_id(plan, facts, name)
+        probe = Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id)
         if peer.role is Role.EDGE:
-            if_id = EDGES_IF_ID if kernel else None
-            site = (*peer.prefixes, *_hosts(peer.overlay))
-            children = {
-                PROBE: Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id),
-                SITE: Child(_EVERYTHING, site, if_id),
-            }
-            waits_for = _waits_for(plan, facts, name)
-            yield (
-                name,
-                Connection(plan.identity.ike_id, peer.ike_id, children, plan.tunnel, waits_for=waits_for),
-            )
+            site = Child(_EVERYTHING, (*peer.prefixes, *_hosts(peer.overlay)), if_id)
+            yield name, _awaited(plan, facts, name, {PROBE: probe, SITE: site})
         elif peer.role is Role.CONNECTOR:
-            if_id = MESH_IF_ID if kernel else None
-            children = {
-                PROBE: Child(_hosts(plan.overlay), _hosts(peer.overlay), if_id),
-                MESH: Child(_EVERYTHING, _EVERYTHING, if_id),
-            }
-            addresses = peer.addresses or tuple(str(address) for address in peer.underlay)
-            if not dials(plan, name):
-                addresses = ()
-            yield name, _dialled(plan, facts, name, children, addresses)
+            children = {PROBE: probe, MESH: Child(_EVERYTHING, _EVERYTHING, if_id)}
+            if dials(plan, name):
+                addresses = peer.addresses or tuple(str(address) for address in peer.underlay)
+                yield name, _dialled(plan, facts, name, children, addresses)
+            else:
+                yield name, _awaited(plan, facts, name, children)
+
+
+def _if_id(plan: Plan, facts: Facts, name: str) -> int | None:
+    """The XFRM interface of the peer's tunnels, where ESP is the kernel's."""
+    interface = xfrm_interfaces(plan).get(name)
+    return interface.if_id if interface is not None and facts.ipsec is Ipsec.KERNEL else None
 
 
 def dials(plan: Plan, name: str) -> bool:
@@ -122,13 +113,20 @@ def dials(plan: Plan, name: str) -> bool:
     return plan.place.role is Role.EDGE or (plan.place.role is Role.CONNECTOR and plan.identity.name < name)
 
 
-def hub_if_ids(plan: Plan) -> dict[str, int]:
-    """The XFRM interface ids of an edge's hubs."""
-    return {name: FIRST_HUB_IF_ID + n for n, name in enumerate(sorted(plan.hubs))}
-
-
 def _hosts(addresses: tuple[Address, ...]) -> tuple[Prefix, ...]:
     return tuple(host_prefix(address) for address in addresses)
+
+
+def _awaited(plan: Plan, facts: Facts, name: str, children: Mapping[str, Child]) -> Connection:
+    """A peer that comes to us, from anywhere: most of them stand behind a NAT."""
+    return Connection(
+        local_id=plan.identity.ike_id,
+        remote_id=plan.peers[name].ike_id,
+        children=children,
+        tunnel=plan.tunnel,
+        mobike=plan.peers[name].role is Role.EDGE,
+        waits_for=_waits_for(plan, facts, name),
+    )
 
 
 def _dialled(

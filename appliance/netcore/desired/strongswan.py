@@ -7,14 +7,11 @@ path is compiled in. So the paths in here are as charon sees them.
 
 from collections.abc import Collection, Iterator
 
-from appliance.netcore.desired.facts import Ipsec
 from appliance.netcore.plan.model import Tunnel
+from appliance.netcore.spec import CHARON_TABLE, Ipsec
 
-#: charon puts its routes here and never gets to use them: our own table routes into the tunnels.
-CHARON_TABLE = 7411
-
-#: The rule to that table asks for this mark, which nobody sets. kernel-libipsec ignores `install_routes`,
-#: and with an edge's selectors it would put a default route into the table.
+#: The rule to charon's own table asks for this mark, which nobody sets. kernel-libipsec ignores
+#: `install_routes`, and with an edge's selectors it would put a default route into the table.
 NEVER_MARK = 0x00400000
 
 #: Nothing more is loaded: most of strongSwan's vulnerabilities are in plug-ins that we don't need.
