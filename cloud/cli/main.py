@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `orillo-cloud`: finds the verb, runs it, and turns errors into one line and an exit code."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cloud.cli.verb import Verb
+from cloud.faults import CommandError, Exit, as_command_errors
+from cloud.paths import CloudPaths
+
+
+def _init() -> Verb:
+    from cloud.cli import init
+
+    return init
+
+
+def _serve() -> Verb:
+    from cloud.cli import serve
+
+    return serve
+
+
+def _apply() -> Verb:
+    from cloud.cli import apply
+
+    return apply
+
+
+def _get() -> Verb:
+    from cloud.cli import get
+
+    return get
+
+
+def _delete() -> Verb:
+    from cloud.cli import delete
+
+    return delete
+
+
+def _token() -> Verb:
+    from cloud.cli import token
+
+    return token
+
+
+def _device() -> Verb:
+    from cloud.cli import device
+
+    return device
+
+
+def _plan() -> Verb:
+    from cloud.cli import plan
+
+    return plan
+
+
+def _explain() -> Verb:
+    from cloud.cli import explain
+
+    return explain
+
+
+def _version() -> Verb:
+    from cloud.cli import version
+
+    return version
+
+
+#: Each verb's help, and how its module is loaded: by a plain import, which the compiler can follow.
+VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
+    "init": ("make the keys, the settings and the store of a new operator", _init),
+    "serve": ("run the operator", _serve),
+    "apply": ("keep Kubernetes manifests: all of them, or none", _apply),
+    "get": ("show what was applied", _get),
+    "delete": ("forget an object", _delete),
+    "token": ("make and list enrolment tokens", _token),
+    "device": ("list devices, and shut one out", _device),
+    "plan": ("show the plan of a device", _plan),
+    "explain": ("tell whether two devices may talk, and why", _explain),
+    "version": ("tell the version", _version),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code."""
+    asked = _parser().parse_args(arguments)
+    paths = CloudPaths(asked.root)
+    verb = VERBS[asked.verb][1]()
+    parser = argparse.ArgumentParser(prog=f"orillo-cloud {asked.verb}", description=VERBS[asked.verb][0])
+    verb.declare(parser)
+    try:
+        with as_command_errors():
+            return verb.run(parser.parse_args(asked.rest), paths)
+    except CommandError as error:
+        return _fail(str(error), error.code)
+    except PermissionError as error:
+        return _fail(f"no permission for {error.filename}: run as root, or give --root DIR", Exit.CANNOT_RUN)
+    except OSError as error:
+        return _fail(f"{error.filename or asked.verb}: {error.strerror or error}", Exit.CANNOT_RUN)
+    except KeyboardInterrupt:
+        return _fail("interrupted", Exit.CANNOT_RUN)
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, VERBS))
+    parser = argparse.ArgumentParser(
+        prog="orillo-cloud",
+        description="The operator of an Orillo fabric.",
+        epilog="verbs:\n" + "\n".join(f"  {name:{width}}  {text}" for name, (text, _) in VERBS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path("/"), metavar="DIR", help="move every path below DIR"
+    )
+    parser.add_argument("verb", choices=VERBS, metavar="VERB", help="what to do, see below")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="see: orillo-cloud VERB --help")
+    return parser
+
+
+def _fail(message: str, code: Exit) -> int:
+    print(f"orillo-cloud: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`orillo-cloud token`: make and list enrolment tokens."""
+
+import argparse
+import re
+
+from cloud.cli.client import ask
+from cloud.cli.output import print_json, print_table, warn
+from cloud.cli.verb import add_output
+from cloud.faults import Exit
+from cloud.paths import CloudPaths
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """`create` and `list`."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="create|list")
+    create = actions.add_parser("create", help="let one device enrol, once")
+    create.add_argument("--name", required=True, metavar="NODE", help="the device's node")
+    create.add_argument("--ttl", type=_seconds, default=3600, metavar="TIME", help="how long it works (1h)")
+    add_output(create)
+    add_output(actions.add_parser("list", help="every token, without its secret"))
+
+
+def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
+    """Do what was asked; a new token's text stands alone on the last line."""
+    if arguments.action == "list":
+        return _list(arguments, paths)
+    result = ask(paths, "token-create", name=arguments.name, ttl=arguments.ttl)
+    warn(result["warnings"])
+    if arguments.output == "json":
+        print_json(result)
+        return Exit.OK
+    print(f"Token {result['id']} for {result['name']}, works once until {result['expires']}:")
+    print(result["token"])
+    return Exit.OK
+
+
+def _list(arguments: argparse.Namespace, paths: CloudPaths) -> int:
+    result = ask(paths, "token-list")
+    if arguments.output == "json":
+        print_json(result)
+        return Exit.OK
+    keys = ("id", "name", "state", "expires", "used_at")
+    rows = [[entry[key] for key in keys] for entry in result["tokens"]]
+    print_table(("ID", "NAME", "STATE", "EXPIRES", "USED"), rows)
+    return Exit.OK
+
+
+def _seconds(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r}: write a number and a unit, such as 30m, 1h or 7d")
+    return int(match[1]) * _UNITS[match[2]]

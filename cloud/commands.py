@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command by its name: the same functions behind the admin socket and behind a verb run alone."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from appliance.netcore.plan.identity import is_name
+from cloud import enrolment, intent, views
+from cloud.app import App
+from cloud.faults import CommandError, Exit, as_command_errors
+
+#: Where the admin socket takes commands: this, and the command's name.
+COMMAND_PATH = "/v1/command/"
+_LONGEST_TTL = 365 * 86400
+
+
+class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `token-create`; `ttl` in seconds."""
+
+    name: str
+    ttl: Annotated[int, msgspec.Meta(ge=1, le=_LONGEST_TTL)]
+
+
+class Revoke(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `device-revoke`."""
+
+    name: str
+    author: str
+
+
+class Command(NamedTuple):
+    """What a command takes, and what runs it."""
+
+    parameters: Any
+    run: Callable[[App, Any], Any]
+
+
+def create_token(app: App, asked: CreateToken) -> dict[str, Any]:
+    """A token to be typed in at a device; its text is shown this once."""
+    if not is_name(asked.name):
+        raise CommandError(f"{asked.name!r} is no name of a node: use lower-case letters, digits and '-'")
+    life = timedelta(seconds=asked.ttl)
+    expires = (app.now() + life).isoformat(timespec="seconds").replace("+00:00", "Z")
+    token = enrolment.create_token(app, asked.name, life)
+    known = asked.name in app.inventory().nodes
+    warnings = (
+        [] if known else [f"there is no Node {asked.name} yet: it gets a plan once its manifest is applied"]
+    )
+    fields = {"token": token.to_text(), "id": token.id, "name": asked.name, "expires": expires}
+    return fields | {"warnings": warnings}
+
+
+def revoke(app: App, asked: Revoke) -> dict[str, Any]:
+    """Shut a device out."""
+    if not enrolment.revoke(app, asked.name, asked.author):
+        raise CommandError(f"{asked.name} is not enrolled: see `orillo-cloud device list`")
+    return {"name": asked.name, "state": "revoked"}
+
+
+COMMANDS = {
+    "apply": Command(intent.Apply, intent.apply),
+    "get": Command(intent.Get, intent.get),
+    "delete": Command(intent.Delete, intent.delete),
+    "token-create": Command(CreateToken, create_token),
+    "token-list": Command(views.Nothing, views.list_tokens),
+    "device-list": Command(views.Nothing, views.list_devices),
+    "device-revoke": Command(Revoke, revoke),
+    "plan-show": Command(views.Named, views.show_plan),
+    "explain": Command(views.Pair, views.explain),
+}
+
+
+def dispatch(app: App, command: str, parameters: object) -> Any:
+    """Run a command; its result is plain JSON. Raises `CommandError`."""
+    known = COMMANDS.get(command)
+    if known is None:
+        raise CommandError(f"no command {command!r}: is the server of another version?", Exit.USAGE)
+    try:
+        asked = msgspec.convert(parameters, known.parameters)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"{command}: {error}", Exit.USAGE) from error
+    with as_command_errors():
+        return known.run(app, asked)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How devices come in, stay in, and are shut out."""
+
+import logging
+import secrets
+from datetime import timedelta
+
+from appliance.netcore.plan.exchange import Report, TrustAnswer
+from appliance.netcore.plan.identity import Identity
+from appliance.netcore.plan.token import Token
+from cloud.app import App
+from cloud.ca.request import public_key_of
+
+log = logging.getLogger(__name__)
+
+
+def create_token(app: App, name: str, life: timedelta) -> Token:
+    """A token that lets its holder enrol as `name`, once, within `life`."""
+    token = Token(
+        id=secrets.token_hex(4),
+        secret=secrets.token_urlsafe(32),
+        enroll_url=app.settings.enroll_url,
+        control_url=app.settings.control_url,
+        ca_pin=app.issuer.pin,
+    )
+    with app.store.transaction():
+        app.store.tokens.add(token.id, token.secret, name, app.now() + life)
+    log.info("event=token-created id=%s device=%s", token.id, name)
+    return token
+
+
+def enroll(app: App, token_id: str, secret: str, request: bytes) -> bytes:
+    """Use up a token and issue the leaf of a new instance of its device, in EST's envelope.
+
+    The request is looked at first: a device with a broken one keeps its token. Raises `RequestError`,
+    `TokenRefusedError`, and what `App.change` raises; the token is used up only if it returns.
+    """
+    public_key_of(request)
+    now = app.now()
+    with app.change("enrolment"):
+        name = app.store.tokens.redeem(token_id, secret, now)
+        identity = app.identity(name, secrets.token_hex(4))
+        app.store.devices.enroll(name, identity.instance, now)
+        leaf = app.issuer.issue(request, identity, now)
+    log.info("event=enrolled device=%s instance=%s token=%s", name, identity.instance, token_id)
+    return leaf
+
+
+def renew(app: App, identity: Identity, request: bytes) -> bytes:
+    """A new leaf for a valid identity. Raises `RequestError`."""
+    leaf = app.issuer.issue(request, identity, app.now())
+    log.info("event=renewed device=%s instance=%s", identity.name, identity.instance)
+    return leaf
+
+
+def is_valid(app: App, identity: Identity) -> bool:
+    """Whether this is the enrolment of its device that counts: not revoked, and not followed by another."""
+    is_ours = identity.cluster == app.settings.cluster
+    return is_ours and app.store.devices.valid_instance(identity.name) == identity.instance
+
+
+def revoke(app: App, name: str, author: str) -> bool:
+    """Shut the device out, at once here and at its peers with their next plan; whether it was in."""
+    with app.change(author) as news:
+        news.add(name)
+        return app.store.devices.revoke(name, app.now())
+
+
+def keep_report(app: App, report: Report) -> None:
+    """Keep what a device says of itself."""
+    with app.store.transaction():
+        app.store.devices.reported(report, app.now())
+
+
+def trust_answer(app: App) -> TrustAnswer:
+    """Whom devices are to believe."""
+    trust = app.trust
+    return TrustAnswer(cluster=app.settings.cluster, plan_keys=trust.plan_keys, ca=trust.ca)

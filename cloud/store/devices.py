@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The devices that have enrolled: every instance of each, of which one at most is valid."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from appliance.netcore.plan.exchange import Report
+from appliance.netcore.plan.values import decode, encode
+from cloud.store.database import Database, to_text, to_time
+
+_COLUMNS = "name, instance, enrolled_at, last_seen, revoked_at, report"
+
+
+@dataclass(frozen=True)
+class StoredDevice:
+    """One enrolment of a device, and what it last said of itself."""
+
+    name: str
+    instance: str
+    enrolled_at: datetime
+    last_seen: datetime | None
+    revoked_at: datetime | None
+    report: Report | None
+
+
+class Devices:
+    """The table of devices."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def latest(self) -> dict[str, StoredDevice]:
+        """The last enrolment of each name, valid or revoked."""
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM devices ORDER BY name, enrolled_at")  # noqa: S608
+        return {row[0]: _device(*row) for row in rows}
+
+    def valid(self) -> dict[str, str]:
+        """The valid instance of each name."""
+        return dict(self._database.rows("SELECT name, instance FROM devices WHERE revoked_at IS NULL"))
+
+    def valid_instance(self, name: str) -> str | None:
+        """The valid instance of `name`, or None if it has none."""
+        statement = "SELECT instance FROM devices WHERE name = ? AND revoked_at IS NULL"
+        rows = self._database.rows(statement, name)
+        return str(rows[0][0]) if rows else None
+
+    def revoked_since(self, moment: datetime) -> list[tuple[str, str]]:
+        """Name and instance of every enrolment that was revoked after `moment`."""
+        return self._database.rows(
+            "SELECT name, instance FROM devices WHERE revoked_at > ? ORDER BY name, instance", to_text(moment)
+        )
+
+    def enroll(self, name: str, instance: str, now: datetime) -> None:
+        """Make `instance` the valid one of `name`; its predecessor is revoked."""
+        self.revoke(name, now)
+        values = (name, instance, to_text(now))
+        self._database.run("INSERT INTO devices VALUES (?, ?, ?, NULL, NULL, NULL)", *values)
+
+    def revoke(self, name: str, now: datetime) -> bool:
+        """Make the valid instance of `name` invalid; whether there was one."""
+        statement = "UPDATE devices SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL"
+        return self._database.run(statement, to_text(now), name) > 0
+
+    def reported(self, report: Report, now: datetime) -> None:
+        """Keep the last report of an instance."""
+        self._database.run(
+            "UPDATE devices SET last_seen = ?, report = ? WHERE name = ? AND instance = ?",
+            to_text(now),
+            encode(report),
+            report.identity.name,
+            report.identity.instance,
+        )
+
+
+def _device(
+    name: str, instance: str, enrolled: str, seen: str | None, revoked: str | None, report: bytes | None
+) -> StoredDevice:
+    return StoredDevice(
+        name=name,
+        instance=instance,
+        enrolled_at=to_time(enrolled),
+        last_seen=to_time(seen) if seen else None,
+        revoked_at=to_time(revoked) if revoked else None,
+        report=decode(report, Report) if report else None,
+    )

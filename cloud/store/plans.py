@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The signed plan of each device."""
+
+from dataclasses import dataclass
+
+from cloud.store.database import Database
+
+_COLUMNS = "name, generation, digest, fingerprint, document"
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """What a device is told at present.
+
+    `fingerprint` is equal for plans that differ in nothing but number, time and author. `document` is the
+    signed plan; it is None for a device that is in the inventory no more, whose numbers go on where they
+    were if it returns: devices take no plan with a lower number than their own.
+    """
+
+    name: str
+    generation: int
+    digest: str
+    fingerprint: str
+    document: bytes | None
+
+
+class Plans:
+    """The table of plans."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> dict[str, StoredPlan]:
+        """Every device's plan, by name."""
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM plans ORDER BY name")  # noqa: S608
+        return {row[0]: StoredPlan(*row) for row in rows}
+
+    def get(self, name: str) -> StoredPlan | None:
+        """One device's plan, or None if it never had one."""
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM plans WHERE name = ?", name)  # noqa: S608
+        return StoredPlan(*rows[0]) if rows else None
+
+    def put(self, plan: StoredPlan) -> None:
+        """Keep this as what its device is told."""
+        values = (plan.name, plan.generation, plan.digest, plan.fingerprint, plan.document)
+        self._database.run("INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", *values)

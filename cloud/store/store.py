@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store as the application sees it: one object for each table, and transactions over all."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Self
+
+from cloud.store.allocations import Allocations
+from cloud.store.database import Database
+from cloud.store.devices import Devices
+from cloud.store.objects import Objects
+from cloud.store.plans import Plans
+from cloud.store.tokens import Tokens
+
+
+class Store:
+    """All that the operator remembers. Only the holder of the `WriterLock` may open it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.objects = Objects(database)
+        self.tokens = Tokens(database)
+        self.devices = Devices(database)
+        self.allocations = Allocations(database)
+        self.plans = Plans(database)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the store at `path`, made if it is not there. Raises `StoreError`."""
+        return cls(Database.open(path))
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All of the block's writes, or none if it raises. Raises `StoreError`."""
+        return self._database.transaction()
+
+    def close(self) -> None:
+        """Close the store; nothing of it can be used any more."""
+        self._database.close()
