@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An edge's charon and a hub's: both fake, or both real in two namespaces with a cable between them."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from msgspec import structs
+
+from appliance.netcore.charon.door import Charon
+from appliance.netcore.desired.facts import Facts
+from appliance.netcore.desired.strongswan import strongswan_conf
+from appliance.netcore.plan.identity import Identity, Place
+from appliance.netcore.plan.model import Peer, Plan, Tunnel
+from appliance.netcore.plan.values import Role
+from appliance.netcore.spec import Ipsec
+from tests.fakes.certificates import Authority, Device
+from tests.fakes.charon import FakeCharon, Wire
+from tests.unit.plan.plans import edge_plan
+
+EDGE_HOST, HUB_HOST = "192.0.2.1", "192.0.2.2"
+EDGE_OVERLAY, HUB_OVERLAY = ip_address("10.255.0.1"), ip_address("10.255.0.11")
+HUB = "connector-1"
+_DAEMON = "/usr/lib/ipsec/charon"
+
+
+@dataclass(frozen=True)
+class End:
+    """One side: its plan, what it sees of its box, its certificate, and its charon."""
+
+    plan: Plan
+    facts: Facts
+    device: Device
+    charon: Charon
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both sides, and the namespace of each where there is one."""
+
+    edge: End
+    hub: End
+    edge_namespace: str = ""
+
+
+def plans(ca: str) -> tuple[Plan, Plan]:
+    """An edge with one hub, and that hub."""
+    whole = edge_plan()
+    trust = structs.replace(whole.trust, ca=(ca,))
+    tunnel = Tunnel(retransmit_timeout=0.3, retransmit_tries=2, probe_interval=1.0)
+    hub_peer = structs.replace(whole.peers[HUB], addresses=(HUB_HOST,), overlay=(HUB_OVERLAY,), priority=10)
+    edge = structs.replace(
+        whole,
+        overlay=(EDGE_OVERLAY,),
+        trust=trust,
+        tunnel=tunnel,
+        peers={HUB: hub_peer},
+        services={},
+        policy={},
+    )
+    edge_peer = Peer(
+        role=Role.EDGE, ike_id=edge.identity.ike_id, overlay=edge.overlay, prefixes=edge.prefixes
+    )
+    hub = structs.replace(
+        edge,
+        identity=Identity(cluster="lab", name=HUB, instance=hub_peer.ike_id.partition(".")[0]),
+        place=Place(role=Role.CONNECTOR, site="cloud"),
+        overlay=hub_peer.overlay,
+        prefixes=hub_peer.prefixes,
+        peers={edge.identity.name: edge_peer},
+    )
+    return edge, hub
+
+
+@contextmanager
+def fake_pair(directory: Path) -> Iterator[Pair]:
+    wire = Wire()
+    with _devices(directory, FakeCharon(wire, EDGE_HOST), FakeCharon(wire, HUB_HOST)) as pair:
+        yield pair
+
+
+@contextmanager
+def real_pair(directory: Path) -> Iterator[Pair]:
+    """Two namespaces, a cable, overlay addresses, and a charon in each; all gone afterwards."""
+    edge, hub = (f"orch{os.getpid() % 10000}{side}" for side in "eh")
+    with ExitStack() as stack:
+        for name in (edge, hub):
+            _ip(f"netns add {name}")
+            stack.callback(_ip, f"netns del {name}")
+            _ip(f"-n {name} link set lo up")
+        _ip(f"link add cable netns {edge} type veth peer name cable netns {hub}")
+        for name, host, overlay in ((edge, EDGE_HOST, EDGE_OVERLAY), (hub, HUB_HOST, HUB_OVERLAY)):
+            _ip(f"-n {name} addr add {host}/24 dev cable")
+            _ip(f"-n {name} link set cable up")
+            _ip(f"-n {name} addr add {overlay}/32 dev lo")
+        charons = [stack.enter_context(_daemon(name, directory / name)) for name in (edge, hub)]
+        for name, other in ((edge, HUB_OVERLAY), (hub, EDGE_OVERLAY)):
+            _ip(f"-n {name} route add {other}/32 dev ipsec0")
+        yield stack.enter_context(_devices(directory, charons[0], charons[1], edge))
+
+
+@contextmanager
+def _devices(directory: Path, edge: Charon, hub: Charon, namespace: str = "") -> Iterator[Pair]:
+    authority = Authority()
+    edge_plan_, hub_plan = plans(authority.pem)
+    facts = Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec0", sources={HUB: ip_address(EDGE_HOST)})
+    yield Pair(
+        End(edge_plan_, facts, authority.issue(edge_plan_.identity, directory), edge),
+        End(hub_plan, facts, authority.issue(hub_plan.identity, directory), hub),
+        namespace,
+    )
+
+
+@contextmanager
+def _daemon(namespace: str, directory: Path) -> Iterator[Charon]:
+    run = directory / "run"
+    run.mkdir(parents=True)
+    conf = directory / "strongswan.conf"
+    conf.write_text(strongswan_conf(plans("")[0].tunnel, Ipsec.LIBIPSEC))
+    start = f"mount --bind {run} /run && exec env STRONGSWAN_CONF={conf} {_DAEMON}"
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", namespace, "sh", "-c", start], stderr=log, stdout=log
+        )
+        try:
+            _wait_for(run / "charon.vici", process)
+            yield Charon(run / "charon.vici")
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait_for(socket: Path, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 10
+    while not socket.is_socket():
+        assert process.poll() is None, "charon ended at its start"
+        assert time.monotonic() < deadline, "charon made no socket"
+        time.sleep(0.02)
+
+
+def _ip(command: str) -> None:
+    subprocess.run(["ip", *command.split()], check=True, capture_output=True)

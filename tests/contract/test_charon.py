@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One suite for the fake charons and for two real ones with ESP in user space."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.netcore.desired.connections import connections
+from appliance.netcore.desired.credentials import credentials
+from appliance.netcore.desired.strongswan import ipsec_of
+from appliance.netcore.errors import DoorError
+from appliance.netcore.reconcile.connections import ConnectionTable, CredentialTable
+from appliance.netcore.reconcile.table import Outcome, Phase, reconcile
+from appliance.netcore.spec import Ipsec
+from appliance.netcore.tunnel import PROBE, SITE, IkeSa
+from tests.contract.charon_pair import HUB, End, Pair, fake_pair, real_pair
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
+    make = real_pair if request.param == "real" else fake_pair
+    with make(tmp_path) as made:
+        yield made
+
+
+async def load(end: End) -> Outcome:
+    """Credentials and connections, as an agent that has just started puts them."""
+    keys = credentials(end.plan, end.device.certificate.read_text(), end.device.key)
+    await reconcile(CredentialTable(end.charon), keys)
+    return await reconcile(ConnectionTable(end.charon), connections(end.plan, end.facts))
+
+
+async def both_up(pair: Pair) -> IkeSa:
+    await load(pair.hub)
+    await load(pair.edge)
+    await pair.edge.charon.initiate(HUB, PROBE, 5)
+    await pair.edge.charon.initiate(HUB, SITE, 5)
+    return (await pair.edge.charon.list_sas())[0]
+
+
+async def test_it_says_how_it_does_esp(pair: Pair) -> None:
+    stats = await pair.edge.charon.stats()
+    assert ipsec_of(stats.plugins) is Ipsec.LIBIPSEC
+
+
+async def test_a_second_pass_changes_nothing(pair: Pair) -> None:
+    connection_table, credential_table = ConnectionTable(pair.edge.charon), CredentialTable(pair.edge.charon)
+    wish = connections(pair.edge.plan, pair.edge.facts)
+    keys = credentials(pair.edge.plan, pair.edge.device.certificate.read_text(), pair.edge.device.key)
+    first = (await reconcile(credential_table, keys), await reconcile(connection_table, wish))
+    second = (await reconcile(credential_table, keys), await reconcile(connection_table, wish))
+    assert [outcome.changed for outcome in first] == [("ike",), (HUB,)]
+    assert [outcome.changed for outcome in second] == [(), ()]
+    assert all(s.phase is Phase.APPLIED for outcome in second for s in outcome.statuses.values())
+
+
+async def test_both_children_come_up_on_one_ike_sa(pair: Pair) -> None:
+    sa = await both_up(pair)
+    assert sa.name == HUB
+    assert sa.established
+    assert str(sa.local) == "192.0.2.1"
+    assert [len(sa.carrying(child)) for child in (PROBE, SITE)] == [1, 1]
+    (hub_side,) = await pair.hub.charon.list_sas()
+    assert hub_side.name == pair.edge.plan.identity.name
+    assert [len(hub_side.carrying(child)) for child in (PROBE, SITE)] == [1, 1]
+
+
+async def test_an_agents_restart_leaves_sas_alone(pair: Pair) -> None:
+    before = await both_up(pair)
+    await load(pair.edge)
+    await load(pair.hub)
+    (after,) = await pair.edge.charon.list_sas()
+    assert [c.id for c in after.children] == [c.id for c in before.children]
+    await pair.edge.charon.initiate(HUB, PROBE, 5)
+    (again,) = await pair.edge.charon.list_sas()
+    assert again.id == before.id
+    assert len(again.carrying(PROBE)) == 2
+
+
+async def test_one_child_ends_and_the_other_stays(pair: Pair) -> None:
+    sa = await both_up(pair)
+    await pair.edge.charon.terminate_child(sa.carrying(SITE)[0].id)
+    await pair.edge.charon.terminate_child("4711")
+    await eventually_children(pair.edge, {PROBE})
+    await eventually_children(pair.hub, {PROBE})
+
+
+async def test_an_unloaded_peer_loses_its_tunnel(pair: Pair) -> None:
+    await both_up(pair)
+    outcome = await reconcile(ConnectionTable(pair.edge.charon), {})
+    assert outcome.changed == (HUB,)
+    assert await pair.edge.charon.list_connections() == {}
+    await eventually_children(pair.edge, set())
+    await pair.edge.charon.unload_connection(HUB)
+
+
+async def test_a_refusal_has_charons_reason(pair: Pair) -> None:
+    await load(pair.edge)
+    with pytest.raises(DoorError, match=r"'nosuch' not found"):
+        await pair.edge.charon.initiate(HUB, "nosuch", 2)
+    with pytest.raises(DoorError, match=r"AUTHENTICATION_FAILED|NO_PROPOSAL"):
+        await pair.edge.charon.initiate(HUB, PROBE, 4)
+
+
+async def eventually_children(end: End, names: set[str]) -> None:
+    for _ in range(200):
+        found = {c.name for sa in await end.charon.list_sas() for c in sa.children if c.carries}
+        if found == names:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"children are {found}, not {names}")
