@@ -15,8 +15,10 @@ def test_the_holder_has_overlay_and_dns_addresses_before_any_fact() -> None:
     assert links(edge_plan(), Facts()) == {"orillo0": HOLDER}
 
 
-def test_the_tun_is_charons_and_not_ours() -> None:
-    assert links(edge_plan(), Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec0")) == {"orillo0": HOLDER}
+def test_the_tun_is_charons_and_needs_an_address_of_ours_in_each_prefix() -> None:
+    wanted = links(edge_plan(), Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec0"))
+    anchors = frozenset(map(ip_address, ("10.200.1.0", "fd00:200:0:1::")))
+    assert wanted == {"orillo0": Link(LinkKind.HOLDER, HOLDER.addresses | anchors)}
 
 
 def test_kernel_esp_has_an_xfrm_interface_for_each_hub() -> None:
