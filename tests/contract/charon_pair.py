@@ -98,6 +98,10 @@ def real_pair(directory: Path) -> Iterator[Pair]:
             _ip(f"-n {name} addr add {host}/24 dev cable")
             _ip(f"-n {name} link set cable up")
             _ip(f"-n {name} addr add {overlay}/32 dev lo")
+            _ip(f"-n {name} addr add fd00:255::f/128 dev lo nodad")
+        # libipsec refuses a selector in which it finds no address of its own (LAB.md).
+        for prefix in plans("")[0].prefixes:
+            _ip(f"-n {edge} addr add {prefix.network_address}/{prefix.max_prefixlen} dev lo")
         charons = [stack.enter_context(_daemon(name, directory / name)) for name in (edge, hub)]
         for name, other in ((edge, HUB_OVERLAY), (hub, EDGE_OVERLAY)):
             _ip(f"-n {name} route add {other}/32 dev ipsec0")

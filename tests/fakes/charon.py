@@ -86,6 +86,8 @@ class FakeCharon(Charon):
         settings = self._connections.get(connection)
         if settings is None or child not in settings["children"]:
             raise DoorError(f"charon refused 'initiate': CHILD_SA config '{child}' not found")
+        if any(sa.name == connection and sa.carrying(child) for sa in self.sas.values()):
+            raise DoorError(f"charon refused 'initiate': not establishing {child} due to existing duplicate")
         peer = self._wire.charons.get(settings["remote_addrs"][0])
         if peer is None or not peer.running:
             raise DoorError(f"charon refused 'initiate': establishing CHILD_SA '{child}' failed: giving up")

@@ -182,14 +182,18 @@ def _place_site(look: _Look, hub: str | None) -> Iterator[Action]:
     if hub is None or look.ike(hub) is None:
         return
     everywhere = [(child, name) for name in look.plan.hubs for child in look.children(name, SITE)]
-    newest = newest_first([child for child, _ in everywhere])[:1]
-    placed = any(child is newest[0] and name == hub for child, name in everywhere)
-    if not placed:
+    here = look.children(hub, SITE)
+    if not here:
         if not look.coming(hub, SITE):
             yield Initiate(hub, SITE)
         return
+    newest = newest_first([child for child, _ in everywhere])[0]
+    if newest not in here:
+        # The other hub's took the traffic, and charon refuses a second one beside ours: ours is made anew.
+        yield from (TerminateChild(hub, child.id) for child in here)
+        return
     for child, name in everywhere:
-        if child is not newest[0]:
+        if child is not newest:
             yield TerminateChild(name, child.id)
 
 
