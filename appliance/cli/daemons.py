@@ -19,7 +19,7 @@ _PATIENCE = 10.0
 
 
 def plan_on_disk(paths: Paths) -> Plan | None:
-    """The verified plan, or None: not enrolled, or none is there yet. Raises `DoorError` as `load_identity`."""
+    """The verified plan; None while not enrolled, or with no plan yet. Raises as `load_identity`."""
     device = load_identity(paths)
     if device is None:
         return None

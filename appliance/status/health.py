@@ -45,10 +45,10 @@ def _state(snapshot: Snapshot) -> Iterator[Condition]:
 def _control(snapshot: Snapshot) -> Iterator[Condition]:
     control = snapshot.control
     if control.refused:
-        yield Condition("plan-refused", Severity.DEGRADED, f"the newest plan is not used: {control.refused}")
+        yield Condition("plan-refused", Severity.DEGRADED, f"no newer plan: {control.refused}")
     if snapshot.state is not State.UNENROLLED and not control.connected:
         text = control.error or "it was not reached yet"
-        yield Condition("control-unreachable", Severity.DEGRADED, f"no control endpoint: {text}")
+        yield Condition("control-unreachable", Severity.DEGRADED, f"control endpoint: {text}")
 
 
 def _tunnels(snapshot: Snapshot) -> Iterator[Condition]:

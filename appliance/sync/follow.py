@@ -18,10 +18,10 @@ import msgspec
 from appliance import __version__
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.codec import PlanError
-from appliance.netcore.plan.exchange import Report, TrustAnswer
+from appliance.netcore.plan.exchange import PLAN_NONE, Report, TrustAnswer
 from appliance.paths import Paths
 from appliance.status.model import Control
-from appliance.sync.errors import ControlError
+from appliance.sync.errors import ControlError, RefusedError
 from appliance.sync.identity import DeviceIdentity
 from appliance.sync.renew import renew, renewal_due
 from appliance.sync.reporting import Reporter
@@ -150,7 +150,13 @@ class Follower:
 
         Raises `ControlError`.
         """
-        offer = await self._endpoint.plan(self._etag)
+        try:
+            offer = await self._endpoint.plan(self._etag)
+        except RefusedError as error:
+            if error.code != PLAN_NONE:
+                raise
+            self._refuse(str(error))
+            return Polled.NOTHING
         if offer is None:
             return Polled.NOTHING
         before = self._etag

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from appliance.netcore.plan.exchange import REVOKED, TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED
+from appliance.netcore.plan.exchange import PLAN_NONE, REVOKED, TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED
 from appliance.sync.errors import ControlError, RefusedError, TlsError, UnreachableError
 
 _NEW_TOKEN = "get a new one with `orillo-cloud token create --name NODE`"  # noqa: S105 -- a sentence
@@ -17,6 +17,7 @@ _REFUSALS = {
     TOKEN_UNKNOWN: f"the operator does not know this token (deleted, or another operator's): {_NEW_TOKEN}",
     TOKEN_USED: f"this token was used before, and a token works once: {_NEW_TOKEN}",
     TOKEN_EXPIRED: f"this token has expired: {_NEW_TOKEN}",
+    PLAN_NONE: "the operator has no Node of this device's name: apply one with `orillo-cloud apply -f FILE`",
     REVOKED: "the operator has revoked this device's identity: to bring it back, "
     "get a token with `orillo-cloud token create --name NODE` and run `orillo enroll TOKEN`",
 }

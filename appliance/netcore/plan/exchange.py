@@ -22,6 +22,7 @@ TOKEN_UNKNOWN = "token-unknown"  # noqa: S105 -- a code, no secret
 TOKEN_USED = "token-used"  # noqa: S105
 TOKEN_EXPIRED = "token-expired"  # noqa: S105
 REVOKED = "identity-revoked"
+PLAN_NONE = "plan-none"
 
 
 class Refusal(msgspec.Struct, frozen=True):
