@@ -12,8 +12,11 @@ from cloud.planner.fabric import Fabric
 from cloud.planner.model import Inventory, InventoryError
 
 
-class AllotmentError(ValueError):
-    """Prefixes that can't be given out; the text says which and what to do."""
+class AllotmentError(InventoryError):
+    """An inventory that can't be given its prefixes; the text says which and what to do."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__((problem,))
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def _keep(
             other = taken.claim(prefix, name)
             if other is None:
                 kept[name].append(prefix)
-            elif other[1] in fixed:
+            elif other[1] in fixed and other[0] not in before.get(other[1], ()):
                 raise AllotmentError(
                     f"podCIDR {other[0]} of node {other[1]} overlaps {prefix}, which {name} was given "
                     f"before: choose another prefix for {other[1]}, or delete {name} first"

@@ -34,11 +34,14 @@ def make_plans(
     Generation 1 and the epoch are placeholders. Equal arguments give equal plans.
     """
     world = World(inventory, fabric, allocations, identities)
-    whole = _fabric_prefixes(fabric, allocations)
-    return {name: _plan(world, node, whole, trust, author) for name, node in world.devices.items()}
+    everywhere, edges = _outside(world, edges_only=False), _outside(world, edges_only=True)
+    return {
+        name: _plan(world, node, everywhere if node.is_edge else edges, trust, author)
+        for name, node in world.devices.items()
+    }
 
 
-def _plan(world: World, node: Node, whole: tuple[Prefix, ...], trust: Trust, author: str) -> Plan:
+def _plan(world: World, node: Node, outside: tuple[Prefix, ...], trust: Trust, author: str) -> Plan:
     allocation = world.allocations[node.name]
     fabric = world.fabric
     return Plan(
@@ -49,7 +52,7 @@ def _plan(world: World, node: Node, whole: tuple[Prefix, ...], trust: Trust, aut
         place=node.place,
         prefixes=allocation.prefixes,
         overlay=allocation.overlay,
-        fabric=whole,
+        fabric=(*fabric.ranges, *outside),
         service_range=fabric.service_ranges,
         trust=trust,
         dns=Dns(domain=fabric.domain, bind=fabric.dns_bind, records=headless_records(world, node)),
@@ -67,15 +70,24 @@ def _cni(node: Node) -> Cni | None:
     return Cni() if node.is_edge or not node.prefixes else None
 
 
-def _fabric_prefixes(fabric: Fabric, allocations: Mapping[str, Allocation]) -> tuple[Prefix, ...]:
-    """The settings' ranges, and the prefixes of nodes that lie outside of them."""
+def _outside(world: World, *, edges_only: bool) -> tuple[Prefix, ...]:
+    """Prefixes of nodes outside the fabric's ranges: they too never leave a device in clear.
+
+    In the cloud that goes for those of edges only: a cloud's node may reach another one that is not enrolled
+    by the cluster's own network.
+    """
     claims = Claims()
-    for pool, what in fabric.ranges.items():
+    for pool, what in world.fabric.ranges.items():
         claims.claim(pool, what)
-    held = {prefix for allocation in allocations.values() for prefix in allocation.prefixes}
+    nodes = world.inventory.nodes
+    held = {
+        prefix
+        for name, allocation in world.allocations.items()
+        if name in nodes and (nodes[name].is_edge or not edges_only)
+        for prefix in allocation.prefixes
+    }
     outside = [prefix for prefix in held if not _covered(claims, prefix)]
-    ordered = sorted(outside, key=lambda prefix: (prefix.version, int(prefix.network_address)))
-    return (*fabric.ranges, *ordered)
+    return tuple(sorted(outside, key=lambda prefix: (prefix.version, int(prefix.network_address))))
 
 
 def _covered(claims: Claims, prefix: Prefix) -> bool:
