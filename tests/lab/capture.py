@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.lab.command import LabError, run
 from tests.lab.process import Process
+from tests.lab.wait import until
 
 #: Enough for the outer and inner headers of anything that the lab looks for.
 _SNAP = 128
@@ -30,6 +31,10 @@ class Capture:
         if not found:
             raise LabError(f"tcpdump did not end well: {self.process.output().strip()[-300:]}")
         self.dropped = int(found.group(1))
+
+    def wait_for(self, count: int, seconds: float) -> None:
+        """Wait until this many packets were captured since its start."""
+        until(lambda: self.count() >= count, f"{count} packets in {self.file.name}", seconds, 0.3)
 
     def lines(self, expression: str = "", most: int = 0) -> list[str]:
         """The packets that match a pcap-filter(7) expression, a line each; all of them, or the first few."""

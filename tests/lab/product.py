@@ -2,7 +2,7 @@
 """How the programs under test are called: from the source tree, or as compiled binaries."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.lab.command import Result, attempt
@@ -27,6 +27,10 @@ class Installation:
 
     def command(self, *words: str) -> tuple[str, ...]:
         return (*self.program, "--root", str(self.root), *words)
+
+    def at(self, root: Path) -> "Installation":
+        """The same program on the same host with another root."""
+        return replace(self, root=root)
 
     def call(self, *words: str, feed: str | None = None, timeout: float = 30.0) -> Result:
         """Run one verb to its end."""

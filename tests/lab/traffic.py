@@ -13,12 +13,14 @@ from tests.lab.topology import Address
 from tests.lab.wait import until
 
 _REPLY = re.compile(r"^\[(?P<at>[\d.]+)\] \d+ bytes from .*icmp_seq=(?P<number>\d+)", re.MULTILINE)
-_SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How a stream fared. `gap` is the longest time between two replies, in seconds."""
+    """How a stream fared up to its last reply. `gap` is the longest time between two replies, in seconds.
+
+    What was sent after the last reply is not in it: one request is always under way when a stream ends.
+    """
 
     sent: int
     received: int
@@ -46,13 +48,17 @@ class Stream:
         until(lambda: self._newest() > asked, "an echo reply", seconds, pause=0.05)
         return self._newest() - asked
 
+    def wait_for_replies(self, count: int, seconds: float) -> None:
+        """Wait until this many replies came in all."""
+        until(lambda: len(self.replies()) >= count, f"{count} echo replies", seconds, 0.1)
+
     def stop(self) -> Tally:
-        """End it. Requests still unanswered count as lost."""
+        """End it and count."""
         self.process.stop(signal.SIGINT)
-        found = _SUMMARY.search(self.process.output())
-        times = sorted(self.replies().values())
+        replies = self.replies()
+        times = sorted(replies.values())
         gap = max((later - sooner for sooner, later in pairwise(times)), default=0.0)
-        return Tally(int(found[1]) if found else 0, int(found[2]) if found else 0, gap)
+        return Tally(max(replies, default=0), len(replies), gap)
 
     def _newest(self) -> float:
         return max(self.replies().values(), default=0.0)

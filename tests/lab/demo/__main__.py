@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m tests.lab.demo`: build everything, check everything, remove everything.
+
+Exit status: 0 all checks hold, 1 one does not, 2 usage, 3 the demo can't run here.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from tests.lab.command import LabError
+from tests.lab.demo.build import build
+from tests.lab.demo.check import Check, CheckFailedError
+from tests.lab.demo.checks import CHECKS
+from tests.lab.demo.report import Outcome, as_json, table
+from tests.lab.demo.world import World
+from tests.lab.namespaces import Namespaces, remove_left_over
+from tests.lab.product import Product
+from tests.lab.wait import TimedOutError
+
+_WORKDIR = "orillo-demo-"
+_LAST = "purge"
+_PROGRAMS = (
+    "ip",
+    "nft",
+    "tcpdump",
+    "ping",
+    "dig",
+    "unbound",
+    "conntrack",
+    "swanctl",
+    "openssl",
+    "sysctl",
+    "ss",
+)
+_FILES = (Path("/usr/lib/cni/bridge"), Path("/usr/lib/ipsec/charon"), Path("/dev/net/tun"))
+_FAILURES = (CheckFailedError, TimedOutError, LabError)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    json: bool
+    only: tuple[str, ...]
+    keep: bool
+    clean: bool
+    product: Product
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The whole demo; returns the exit status."""
+    options = _read_options(argv)
+    missing = _missing()
+    if missing:
+        say(f"the demo can't run here: {missing}")
+        return 3
+    if options.clean:
+        return _clean()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        say("interrupted; everything that was made is removed")
+        return 3
+
+
+def _run(options: Options) -> int:
+    started = time.monotonic()
+    with _ground(options.keep) as namespaces:
+        chosen = [check for check in CHECKS if not options.only or check.id in options.only]
+        outcomes = _demonstrate(namespaces, options, chosen)
+    skipped = (_LAST,) if options.keep else ()
+    seconds = time.monotonic() - started
+    print(table(outcomes, skipped))
+    good = all(outcome.ok for outcome in outcomes)
+    print(f"{'all hold' if good else 'NOT all hold'}, {seconds:.0f} s")
+    if options.json:
+        print(as_json(outcomes, seconds), flush=True)
+    return 0 if good else 1
+
+
+def _demonstrate(namespaces: Namespaces, options: Options, chosen: Sequence[Check]) -> list[Outcome]:
+    try:
+        world = build(namespaces, options.product, say)
+    except _FAILURES as error:
+        say(f"the lab did not come up: {error}")
+        return [
+            Outcome(check.id, False, f"not run: the lab did not come up: {error}", 0.0) for check in chosen
+        ]
+    return [_outcome(check, world, skip=options.keep and check.id == _LAST) for check in chosen]
+
+
+def _outcome(check: Check, world: World, skip: bool) -> Outcome:
+    if skip:
+        return Outcome(check.id, True, "skipped: --keep leaves all up", 0.0)
+    started = time.monotonic()
+    try:
+        detail, ok = check.run(world), True
+    except _FAILURES as error:
+        detail, ok = str(error), False
+    outcome = Outcome(check.id, ok, detail, time.monotonic() - started)
+    say(f"{check.id}: {'ok' if ok else f'FAILED: {detail}'} ({outcome.seconds:.1f} s)")
+    return outcome
+
+
+@contextmanager
+def _ground(keep: bool) -> Iterator[Namespaces]:
+    """Empty ground to build on, which is cleared at the end whatever happens."""
+    workdir = Path(tempfile.mkdtemp(prefix=_WORKDIR))
+    namespaces = Namespaces(workdir)
+    finished = False
+    try:
+        yield namespaces
+        finished = True
+    finally:
+        if keep and finished:
+            _say_how_to_look_around(namespaces)
+        else:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            namespaces.remove()
+            shutil.rmtree(workdir)
+
+
+def _say_how_to_look_around(namespaces: Namespaces) -> None:
+    shop = namespaces.name("shop1")
+    root = namespaces.workdir / "shop1"
+    say(f"""everything is left up, below {namespaces.workdir}; logs are in HOST/logs. Look around with
+  ip netns list
+  ip netns exec {shop} ./dev shell                      (a shell on shop1)
+  ip netns exec {shop} orillo --root {root} status
+  ip netns exec {namespaces.name("operator")} orillo-cloud --root {namespaces.workdir}/operator device list
+  ip netns exec {namespaces.name("pod-shop1")} dig web.default.svc.cluster.local
+  swanctl --list-sas --uri unix://{root}/run/orillo/charon.vici
+and remove all of it with
+  ./dev demo --clean""")
+
+
+def _clean() -> int:
+    removed = remove_left_over(Path(tempfile.gettempdir()), f"{_WORKDIR}*")
+    say("\n".join(f"removed {path}" for path in removed) or "nothing to remove")
+    return 0
+
+
+def _missing() -> str:
+    """What the demo needs and does not find, with what to do; empty if it can run."""
+    if os.geteuid() != 0:
+        return "it makes network namespaces and needs root: sudo ./dev demo"
+    lacking = [name for name in _PROGRAMS if shutil.which(name) is None]
+    lacking += [str(file) for file in _FILES if not file.exists()]
+    return f"{', '.join(lacking)} not found; ./dev demo installs what it can" if lacking else ""
+
+
+def _read_options(argv: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(prog="./dev demo", description="A cloud and three sites, checked.")
+    parser.add_argument("--json", action="store_true", help="print the outcome as the last line, in JSON")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="ID",
+        choices=[check.id for check in CHECKS],
+        help="run this check (repeatable): %(choices)s",
+    )
+    parser.add_argument("--keep", action="store_true", help="leave all up, and say how to look around")
+    parser.add_argument("--clean", action="store_true", help="remove what --keep or a killed run left")
+    parser.add_argument("--binary", type=Path, help="a compiled orillo, instead of the source tree's")
+    parser.add_argument("--cloud-binary", type=Path, help="the same for orillo-cloud")
+    words = parser.parse_args(argv)
+    source = Product()
+    product = Product(
+        appliance=(str(words.binary.absolute()),) if words.binary else source.appliance,
+        cloud=(str(words.cloud_binary.absolute()),) if words.cloud_binary else source.cloud,
+    )
+    return Options(words.json, tuple(words.only), words.keep, words.clean, product)
+
+
+def _interrupted(number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt(f"signal {number}")
+
+
+def say(text: str) -> None:
+    """A line of progress, beside the output proper."""
+    print(f"demo: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

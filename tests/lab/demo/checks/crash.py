@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`agent-crash`: the agent is not in the data path, neither dead nor coming back."""
+
+import re
+
+from tests.lab.command import run
+from tests.lab.demo.check import expect
+from tests.lab.demo.world import World
+from tests.lab.device import Daemon, Device
+from tests.lab.wait import until
+
+_EVERY = 0.05  # seconds: 20 echo requests a second
+_WHILE = 60  # replies in each phase: 3 s
+
+#: `connector-1: #3, ESTABLISHED` and, indented, `site: #5, reqid 2, INSTALLED`.
+_ASSOCIATION = re.compile(r"^ *(\S+): #(\d+), ", re.MULTILINE)
+
+
+def agent_crash(world: World) -> str:
+    """`kill -9` of shop1's agent under steady traffic; some time without it; its restart."""
+    shop = world.devices["shop1"]
+    streams = [
+        world.stream("shop1", world.pods["cloud"].v4, _EVERY),
+        world.stream("shop1", world.pods["shop2"].v6, _EVERY),
+    ]
+    for stream in streams:
+        stream.wait_for_replies(_WHILE // 2, 10)
+    before = _associations(shop), _own_routes(shop)
+    expect(bool(before[0]), "shop1's charon names no SA, so nothing could be compared")
+    shop.kill(Daemon.AGENT)
+    for stream in streams:
+        stream.wait_for_replies(len(stream.replies()) + _WHILE, 10)
+    shop.start(Daemon.AGENT)
+    until(lambda: shop.status().get("hub"), "the new agent knows its hub", 20, 0.3)
+    for stream in streams:
+        stream.wait_for_replies(len(stream.replies()) + _WHILE, 10)
+    tallies = [stream.stop() for stream in streams]
+    after = _associations(shop), _own_routes(shop)
+    lost = sum(tally.lost for tally in tallies)
+    expect(lost == 0, f"{lost} of {sum(tally.sent for tally in tallies)} echo requests lost")
+    expect(before[0] <= after[0], f"SAs torn down: {sorted(before[0] - after[0])}")
+    expect(before[1] == after[1], f"routes changed: {sorted(before[1] ^ after[1])}")
+    sent = sum(tally.sent for tally in tallies)
+    return f"0 of {sent} lost; the same {len(before[0])} SAs and {len(after[1])} routes as before"
+
+
+def _associations(device: Device) -> frozenset[tuple[str, ...]]:
+    """charon's SAs by name and number; a number is never used again."""
+    return frozenset(_ASSOCIATION.findall(device.security_associations()))
+
+
+def _own_routes(device: Device) -> frozenset[str]:
+    lines = [run("ip", family, "route", "show", "table", "7410", ns=device.ns) for family in ("-4", "-6")]
+    return frozenset(" ".join(line.split()) for line in "".join(lines).splitlines())
