@@ -19,6 +19,7 @@ _SA = ("src", "127.0.0.1", "dst", "127.0.0.1", "proto", "esp", "spi", _SPI)
 #: 16 octets of key and 4 of salt (RFC 4106, section 8.1). It protects nothing: no packet is ever sent.
 _KEY = "0x" + "74" * 20
 _AES_GCM = ("mode", "tunnel", "aead", "rfc4106(gcm(aes))", _KEY, "128")
+_EXISTS = "File exists"
 _LINK = f"{TUNNEL_PREFIX}probe"
 
 
@@ -56,14 +57,14 @@ async def _try_interface(run: Run) -> None:
 
 
 async def _attempt(run: Run, what: str, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
-    with suppress(DoorError):
-        # Left behind if power was lost in the middle of the last probe.
-        await run(*remove)
     try:
         await run(*add)
     except DoorError as error:
-        raise _LacksError(f"no {what} in the kernel: {_words(error)}") from error
-    await run(*remove)
+        # What exists already is another probe's, at this moment or from before a power cut: the kernel can.
+        if _EXISTS not in str(error):
+            raise _LacksError(f"no {what} in the kernel: {_words(error)}") from error
+    with suppress(DoorError):
+        await run(*remove)
 
 
 def _words(error: DoorError) -> str:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The probe of the kernel's ESP, on a stand-in for ip(8) that keeps state as the kernel does."""
 
+import asyncio
+
 import pytest
 
 from appliance.netcore.errors import DoorError
@@ -45,6 +47,19 @@ async def test_one_of_the_two_is_not_enough_and_the_kernel_says_why(lack: str, w
     capability = await probe(ip.run)
     assert capability.ipsec is Ipsec.LIBIPSEC
     assert capability.reason == f"no {what} in the kernel: Not in this kernel."
+    assert ip.objects == set()
+
+
+async def test_two_probes_at_once_do_not_mislead_each_other() -> None:
+    """The agent and `orillo daemon charon` start together."""
+    ip = FakeIp()
+
+    async def slowly(*argv: str) -> bytes:
+        await asyncio.sleep(0)
+        return await ip.run(*argv)
+
+    found = await asyncio.gather(probe(ip.run), probe(slowly))
+    assert [capability.ipsec for capability in found] == [Ipsec.KERNEL, Ipsec.KERNEL]
     assert ip.objects == set()
 
 
