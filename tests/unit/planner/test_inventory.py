@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Manifests as the planner reads them, and what they may not say."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from appliance.netcore.plan.identity import Place
+from appliance.netcore.plan.values import Protocol, Role
+from cloud.planner.inventory import InventoryError, NamedPort, read_inventory
+from cloud.source.manifest import Manifest
+from cloud.source.manifests import read_text
+from tests.unit.planner.worlds import FABRIC, demo
+
+NODE = "{apiVersion: v1, kind: Node, metadata: {name: %s}, spec: {podCIDRs: [%s]}}\n---\n"
+DEVICE = "{apiVersion: orillo.io/v1alpha1, kind: Device, metadata: {name: %s}, spec: {%s}}\n---\n"
+SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: %s}, spec: {clusterIP: 10.96.0.1}}\n---\n"
+
+
+def problems(text: str) -> tuple[str, ...]:
+    """Why the manifests in `text` are refused."""
+    with pytest.raises(InventoryError) as caught:
+        read_inventory(read_text(text), FABRIC)
+    assert str(caught.value) == "; ".join(caught.value.problems)
+    return caught.value.problems
+
+
+def test_nodes_of_the_demo() -> None:
+    found = demo()
+    assert found.warnings == ()
+    connector = found.nodes["connector-1"]
+    assert connector.place == Place(Role.CONNECTOR, "connector-1")
+    assert connector.addresses == ("203.0.113.11", "hub1.example")
+    assert connector.underlay == (ip_address("172.16.0.11"),)
+    assert found.nodes["worker-1"].place == Place(Role.CLOUD_NODE, "worker-1", "north")
+    assert found.nodes["shop1"].underlay == ()
+    assert found.communities["shops"].nodes("lab") == {"shop1", "shop2"}
+    assert found.communities["shops"].nodes("other") == {"shop1"}
+
+
+def test_device_overrides_its_node() -> None:
+    text = NODE % ("a", "10.200.9.0/24, fd00:200:0:9::/64") + DEVICE % (
+        "a",
+        "role: edge, site: hall, region: north, zone: z1, publicAddresses: [edge.example], cloud: deny",
+    )
+    node = read_inventory(read_text(text)).nodes["a"]
+    assert node.place == Place(Role.EDGE, "hall", "north", "z1")
+    assert node.addresses == ("edge.example",)
+    assert node.prefixes == (ip_network("10.200.9.0/24"), ip_network("fd00:200:0:9::/64"))
+    assert not node.cloud
+
+
+def test_device_alone() -> None:
+    found = read_inventory(read_text(DEVICE % ("a", "role: edge") + DEVICE % ("b", "site: hall")))
+    assert found.nodes.keys() == {"a"}
+    assert found.warnings == ("Device b has no Node and says no role: it gets no plan until it has either",)
+
+
+def test_service_with_its_backends() -> None:
+    text = """
+{apiVersion: v1, kind: Service, metadata: {name: web, labels: {orillo.io/strict: "true"}}, spec: {
+  clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, "fd00:96::1"], sessionAffinity: ClientIP,
+  ports: [{name: http, port: 80}, {name: dns, port: 53, protocol: UDP}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv6, ports: [{name: http, port: 8080}],
+  metadata: {name: web-1, labels: {kubernetes.io/service-name: web}},
+  endpoints: [{addresses: ["fd00:200::5"], conditions: {ready: true}, nodeName: a},
+    {addresses: ["fd00:200::6"], conditions: {ready: false}}]}
+---
+{apiVersion: v1, kind: Service, metadata: {name: alias}, spec: {type: ExternalName, externalName: a.example}}
+"""
+    services = read_inventory(read_text(text)).services
+    assert services.keys() == {"default/web"}
+    web = services["default/web"]
+    assert web.strict
+    assert web.client_affinity
+    assert web.addresses == (ip_address("10.96.0.1"), ip_address("fd00:96::1"))
+    assert web.ports == (NamedPort("http", Protocol.TCP, 80), NamedPort("dns", Protocol.UDP, 53))
+    assert [(str(backend.address), backend.node) for backend in web.backends] == [("fd00:200::5", "a")]
+    assert web.backends[0].ports == (NamedPort("http", Protocol.TCP, 8080),)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    text = (
+        NODE % ("a", "10.200.0.0/23")
+        + NODE % ("b", "10.200.1.0/24")
+        + NODE % ("c", "10.96.3.0/24")
+        + NODE % ("d.e", "")
+        + DEVICE % ("a", "hubs: [b, x], publicAddresses: [1.2.3.444]")
+        + SERVICE % "one"
+        + SERVICE % "two"
+    )
+    assert problems(text) == (
+        "Node a: its public address '1.2.3.444' is neither an IP address nor a DNS name",
+        "Device a names the hub b, whose role is cloud-node: name connectors in spec.hubs",
+        "Device a names the hub x, and there is no node x: correct spec.hubs",
+        "Node d.e: its name is no DNS label: use at most 63 lower-case letters, digits and '-'",
+        "podCIDR 10.200.1.0/24 of node b overlaps 10.200.0.0/23 of node a: give one of them another prefix",
+        "services default/one and default/two both have the clusterIP 10.96.0.1: change one of them",
+        "podCIDR 10.96.3.0/24 of node c overlaps the service range 10.96.0.0/16: choose another prefix",
+    )
+
+
+def test_node_that_is_both_edge_and_connector() -> None:
+    text = """{apiVersion: v1, kind: Node, metadata: {name: a, labels: {
+      node-role.kubernetes.io/edge: "", node-role.kubernetes.io/connector: ""}}}\n---\n"""
+    assert "labelled as edge and as connector" in problems(text)[0]
+    decided = read_inventory(read_text(text + DEVICE % ("a", "role: edge")))
+    assert decided.nodes["a"].is_edge
+
+
+def test_address_of_a_node_inside_the_fabric() -> None:
+    text = """{apiVersion: v1, kind: Node, metadata: {name: a},
+      status: {addresses: [{type: InternalIP, address: 10.200.3.4}]}}"""
+    assert "address 10.200.3.4 of node a lies in the pod pool 10.200.0.0/16" in problems(text)[0]
+
+
+def test_object_given_twice() -> None:
+    manifests = read_text(NODE % ("a", ""))
+    with pytest.raises(InventoryError, match="Node a is there twice"):
+        read_inventory(manifests * 2)
+
+
+@pytest.mark.parametrize(
+    ("members", "warning"),
+    [
+        ("later", "Community x has the member later, and there is no node later (yet)"),
+        ("far.shop1", "Community x has the member far.shop1 of another cluster: it is left out"),
+    ],
+)
+def test_member_that_is_not_there(members: str, warning: str) -> None:
+    extra = """{apiVersion: fabedge.io/v1alpha1, kind: Community, metadata: {name: x},
+      spec: {members: [shop1, %s]}}"""
+    assert demo(extra % members).warnings == (warning,)
+
+
+def test_connector_without_a_public_address() -> None:
+    extra = "{apiVersion: orillo.io/v1alpha1, kind: Device, metadata: {name: c3}, spec: {role: connector}}"
+    assert len(demo(extra).warnings) == 2
+
+
+def test_fields_of_a_newer_kubernetes_are_passed_over() -> None:
+    body = {"metadata": {"name": "a", "new": 1}, "spec": {"podCIDR": "10.200.7.0/24", "newer": {}}}
+    found = read_inventory([Manifest("v1", "Node", "", "a", body)])
+    assert found.nodes["a"].prefixes == (ip_network("10.200.7.0/24"),)
