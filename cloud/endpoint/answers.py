@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a listener says no: always the same small JSON (`Refusal`), whoever in the request's way says it."""
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -8,6 +9,7 @@ from aiohttp import web
 
 from appliance.netcore.plan.exchange import Refusal
 from appliance.netcore.plan.values import encode
+from cloud.store.database import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -42,5 +44,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
                 'Basic realm="orillo"'  # RFC 9110, section 15.5.2, asks for it
             )
         return answer
+    except StoreError as error:
+        log.error("event=store-failed path=%s reason=%s", request.path, json.dumps(str(error)))  # noqa: TRY400
+        return json_answer(Refusal("operator-failed", "the operator can't use its store: try later"), 503)
     except web.HTTPException as error:
         return json_answer(Refusal(f"http-{error.status}", error.reason), error.status)

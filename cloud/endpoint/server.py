@@ -94,7 +94,10 @@ class Server:
         return int(listener.getsockname()[1])
 
     async def _runner(self, application: web.Application) -> web.AppRunner:
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE)
+        # A device that hangs up frees its held request; nothing is ever awaited in the middle of a change.
+        runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=_GRACE, handler_cancellation=True
+        )
         self._runners.append(runner)
         await runner.setup()
         return runner
