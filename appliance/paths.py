@@ -69,6 +69,10 @@ class Paths:
         return self.run / "charon.pid"
 
     @property
+    def unbound_conf(self) -> Path:
+        return self.run / "unbound.conf"
+
+    @property
     def unbound_control(self) -> Path:
         return self.run / "unbound.ctl"
 

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doors of one box, opened together, and one look through those that only see."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Self
+
+from appliance.netcore.charon.door import Charon
+from appliance.netcore.desired.facts import Facts
+from appliance.netcore.desired.strongswan import ipsec_of
+from appliance.netcore.dnscache.control import UnboundControl
+from appliance.netcore.errors import NotYetError
+from appliance.netcore.kernel.links import tun_of
+from appliance.netcore.kernel.nft import NftTable
+from appliance.netcore.kernel.resolv import name_servers
+from appliance.netcore.kernel.rtnetlink import Netlink
+from appliance.netcore.kernel.rtnetlink_links import LinkDoor
+from appliance.netcore.kernel.rtnetlink_routes import RouteDoor
+from appliance.netcore.kernel.sysctl import SysctlDoor
+from appliance.netcore.plan.model import Peer, Plan
+from appliance.netcore.plan.values import Address
+from appliance.netcore.spec import Capability, Ipsec
+from appliance.paths import Paths
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Every way out of the process that the reconcilers use. `async with` closes what is open."""
+
+    paths: Paths
+    netlink: Netlink
+    links: LinkDoor
+    routes: RouteDoor
+    sysctl: SysctlDoor
+    nft: NftTable
+    charon: Charon
+    unbound: UnboundControl
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.netlink.close()
+
+
+def open_doors(paths: Paths) -> Doors:
+    """The doors of the box whose files are below `paths`."""
+    netlink = Netlink()
+    return Doors(
+        paths=paths,
+        netlink=netlink,
+        links=LinkDoor(netlink),
+        routes=RouteDoor(netlink),
+        sysctl=SysctlDoor(),
+        nft=NftTable(),
+        charon=Charon(paths.vici_socket),
+        unbound=UnboundControl(paths.unbound_control),
+    )
+
+
+async def look(doors: Doors, plan: Plan, capability: Capability, resolvers: tuple[Address, ...]) -> Facts:
+    """What the kernel and charon say of the box; hub, owners and dead backends are others' to add.
+
+    `resolvers` are the owner's choice of name servers; none leaves it to the host's own. Raises `DoorError`.
+    """
+    connected = await doors.routes.connected()
+    uplinks = tuple(dict.fromkeys(one.device for one in connected))
+    return Facts(
+        ipsec=await _ipsec(doors, capability),
+        tun=tun_of(doors.paths.charon_pid),
+        sources=await _sources(doors, plan),
+        connected=tuple(one.prefix for one in connected),
+        uplinks=uplinks,
+        advertised=doors.sysctl.advertised(uplinks),
+        resolvers=resolvers or name_servers(doors.paths.resolv_conf, plan.dns.bind),
+    )
+
+
+async def _ipsec(doors: Doors, capability: Capability) -> Ipsec:
+    """How charon does it; while none answers, how the next one will."""
+    try:
+        return ipsec_of((await doors.charon.stats()).plugins)
+    except NotYetError:
+        return capability.ipsec
+
+
+async def _sources(doors: Doors, plan: Plan) -> dict[str, Address]:
+    """Our own address towards every peer that we may dial, where there is a route to it."""
+    found: dict[str, Address] = {}
+    for name, peer in plan.peers.items():
+        address = _first_address(peer)
+        source = await doors.routes.source_towards(address) if address else None
+        if source is not None:
+            found[name] = source
+    return found
+
+
+def _first_address(peer: Peer) -> Address | None:
+    for text in peer.addresses:
+        try:
+            return ip_address(text)
+        except ValueError:
+            continue  # A DNS name: charon resolves it, and pins what it finds.
+    return None

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All tables in boot order: what must never be open is closed first, what needs a daemon comes last.
+
+No step waits for the network, the clock or the cloud, and no step's failure keeps the next from its turn.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.netcore.desired.cni import CONFLIST, files
+from appliance.netcore.desired.connections import connections
+from appliance.netcore.desired.credentials import credentials
+from appliance.netcore.desired.dns import forwards, records, unbound_conf
+from appliance.netcore.desired.facts import Facts
+from appliance.netcore.desired.firewall import firewall
+from appliance.netcore.desired.links import links
+from appliance.netcore.desired.routes import routes, rules
+from appliance.netcore.desired.sysctls import sysctls
+from appliance.netcore.plan.model import Plan
+from appliance.netcore.plan.values import Role
+from appliance.netcore.reconcile.connections import ConnectionTable, CredentialTable
+from appliance.netcore.reconcile.dns import RECORDS, ConfTable, ForwardTable, RecordTable
+from appliance.netcore.reconcile.doors import Doors
+from appliance.netcore.reconcile.files import FileTable
+from appliance.netcore.reconcile.firewall import FIREWALL, FirewallTable
+from appliance.netcore.reconcile.links import LinkTable
+from appliance.netcore.reconcile.routes import RouteTable, RuleTable
+from appliance.netcore.reconcile.sysctls import SysctlTable
+from appliance.netcore.reconcile.table import Outcome, Table, reconcile
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What all tables are compiled from. `leaf` is our certificate in PEM."""
+
+    plan: Plan
+    facts: Facts
+    leaf: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One table's turn in a pass."""
+
+    name: str
+    run: Callable[[Wish], Awaitable[Outcome]]
+
+
+def boot_order(doors: Doors) -> tuple[Step, ...]:
+    """The steps of a pass.
+
+    Forwarding is switched on (sysctls) only when nothing can leave in clear any more: after the unreachable
+    routes and the firewall.
+    """
+    paths = doors.paths
+    key = paths.identity / "key.pem"
+    return (
+        _step("links", LinkTable(doors.links), lambda w: links(w.plan, w.facts)),
+        _step("routes", RouteTable(doors.routes), lambda w: routes(w.plan, w.facts)),
+        _step("rules", RuleTable(doors.routes), lambda _: rules()),
+        _step("cni", FileTable([paths.cni / CONFLIST]), lambda w: files(w.plan, paths)),
+        _step("firewall", FirewallTable(doors.nft), lambda w: {FIREWALL: firewall(w.plan, w.facts)}),
+        _step("sysctls", SysctlTable(doors.sysctl, paths.sysctl_before), lambda w: sysctls(w.plan, w.facts)),
+        _step(
+            "dns",
+            ConfTable(doors.unbound, paths.unbound_conf),
+            lambda w: {paths.unbound_conf: unbound_conf(w.plan, w.facts, paths)},
+        ),
+        _step("dns-records", RecordTable(doors.unbound), lambda w: {RECORDS: records(w.plan)}),
+        _step("dns-forwards", ForwardTable(doors.unbound), lambda w: forwards(w.plan, w.facts)),
+        _ike(_step("credentials", CredentialTable(doors.charon), lambda w: credentials(w.plan, w.leaf, key))),
+        _ike(_step("connections", ConnectionTable(doors.charon), lambda w: connections(w.plan, w.facts))),
+    )
+
+
+async def one_pass(steps: tuple[Step, ...], wish: Wish) -> dict[str, Outcome]:
+    """Every table once, in order; what came of each."""
+    return {step.name: await step.run(wish) for step in steps}
+
+
+def _step(name: str, table: Table[Any, Any], desired: Callable[[Wish], Mapping[Any, Any]]) -> Step:
+    async def run(wish: Wish) -> Outcome:
+        return await reconcile(table, desired(wish))
+
+    return Step(name, run)
+
+
+def _ike(step: Step) -> Step:
+    """A cloud-node has no tunnels, and so no charon to ask."""
+
+    async def run(wish: Wish) -> Outcome:
+        return Outcome() if wish.plan.place.role is Role.CLOUD_NODE else await step.run(wish)
+
+    return Step(step.name, run)

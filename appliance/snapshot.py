@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon knows, told to a person (the snapshot) and to the operator (the report). Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from appliance import __version__
+from appliance.netcore.desired.facts import Facts
+from appliance.netcore.desired.services import choose
+from appliance.netcore.desired.steering import by_connection
+from appliance.netcore.plan.exchange import PhaseCount, Report, TunnelState
+from appliance.netcore.plan.identity import Identity
+from appliance.netcore.plan.model import Plan, Service
+from appliance.netcore.plan.model import ServicePort as PlannedPort
+from appliance.netcore.spec import Capability
+from appliance.netcore.tunnel import IkeSa, Reach
+from appliance.status.model import Backend, Condition, Control, ServicePort, Snapshot, State, Tunnel
+from appliance.sync.store import Held
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that one telling is made of; each field is as of the last pass."""
+
+    identity: Identity | None = None
+    held: Held | None = None
+    control: Control = field(default_factory=Control)
+    capability: Capability | None = None
+    facts: Facts = field(default_factory=Facts)
+    sas: tuple[IkeSa, ...] = ()
+    reach: Mapping[str, Reach] = field(default_factory=dict)
+    tunnels: Mapping[str, TunnelState] = field(default_factory=dict)
+    tables: Mapping[str, PhaseCount] = field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
+
+
+def snapshot(known: Known, at: datetime) -> Snapshot:
+    """The whole story, as `orillo status` shows it."""
+    plan = known.held.plan if known.held else None
+    return Snapshot(
+        at=at,
+        state=_state(known),
+        identity=known.identity,
+        role=plan.place.role if plan else None,
+        generation=plan.generation if plan else 0,
+        digest=known.held.digest if known.held else "",
+        plan_issued_at=plan.issued_at if plan else None,
+        control=known.control,
+        ipsec=known.facts.ipsec or "",
+        ipsec_reason=known.capability.reason if known.capability else "",
+        hub=known.facts.hub,
+        tunnels=dict(_tunnels(known)),
+        tables=dict(known.tables),
+        services=dict(_services(plan, known.facts)) if plan else {},
+        conditions=known.conditions,
+        versions={"orillo": __version__},
+    )
+
+
+def report(known: Known, identity: Identity, at: datetime) -> Report:
+    """What the operator is told."""
+    held = known.held
+    return Report(
+        identity=identity,
+        agent=__version__,
+        at=at,
+        generation=held.plan.generation if held else 0,
+        digest=held.digest if held else "",
+        ipsec=known.facts.ipsec or "",
+        tables=dict(known.tables),
+        tunnels=dict(known.tunnels),
+    )
+
+
+def _state(known: Known) -> State:
+    if known.identity is None:
+        return State.UNENROLLED
+    return State.RUNNING if known.held else State.NO_PLAN
+
+
+def _tunnels(known: Known) -> Iterator[tuple[str, Tunnel]]:
+    sas = by_connection(known.sas)
+    for name, state in sorted(known.tunnels.items()):
+        held = [sa for sa in sas.get(name, ()) if sa.established]
+        children = [child for sa in held for child in sa.children]
+        reach = known.reach.get(name)
+        yield (
+            name,
+            Tunnel(
+                up=state.up,
+                chosen=state.chosen,
+                rtt=state.rtt,
+                loss=reach.loss if reach else None,
+                established=float(held[0].age) if held else None,
+                bytes_in=sum(child.bytes_in for child in children),
+                bytes_out=sum(child.bytes_out for child in children),
+                reason=state.reason,
+            ),
+        )
+
+
+def _services(plan: Plan, facts: Facts) -> Iterator[tuple[str, ServicePort]]:
+    for name, service in sorted(plan.services.items()):
+        for port_name, port in sorted(service.ports.items()):
+            yield f"{name}:{port_name}", _service_port(service, port, facts)
+
+
+def _service_port(service: Service, port: PlannedPort, facts: Facts) -> ServicePort:
+    used = {
+        (backend.address, backend.port): backend.tier
+        for version in (4, 6)
+        for backend in choose(port, strict=service.strict, version=version, dead=facts.dead)
+    }
+    return ServicePort(
+        addresses=tuple(str(address) for address in service.addresses),
+        protocol=port.protocol,
+        port=port.port,
+        tier=next(iter(used.values()), None),
+        backends=tuple(
+            Backend(
+                address=str(backend.address),
+                port=backend.port,
+                tier=backend.tier,
+                node=backend.node,
+                alive=(backend.address, backend.port) not in facts.dead,
+                used=(backend.address, backend.port) in used,
+            )
+            for backend in port.backends.values()
+        ),
+    )
