@@ -17,6 +17,7 @@ from appliance.netcore.kernel.rtnetlink import Netlink
 from appliance.netcore.kernel.rtnetlink_links import LinkDoor
 from appliance.netcore.kernel.rtnetlink_routes import RouteDoor
 from appliance.netcore.kernel.rtnetlink_watch import changes
+from appliance.netcore.kernel.sysctl import SysctlDoor
 from appliance.netcore.plan.values import Prefix
 from appliance.netcore.reconcile import links as link_room
 from appliance.netcore.reconcile import routes as route_room
@@ -322,3 +323,21 @@ async def test_an_overrun_socket_still_wakes() -> None:
         ip("route del 10.0.0.1/32 dev lo")
         async with asyncio.timeout(5):
             await anext(events)
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("namespace")
+async def test_a_host_without_ipv6_still_gets_its_ipv4() -> None:
+    """One family's failure is told, and never stops the other's."""
+    for scope in ("all", "default"):
+        SysctlDoor().write(f"net/ipv6/conf/{scope}/disable_ipv6", "1")
+    ip("tuntap add ipsec7 mode tun")
+    ip("link set ipsec7 up")
+    plan, facts = edge_plan(), Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec7", hub="connector-1")
+    async with Netlink() as netlink:
+        outcome = await reconcile(LinkTable(LinkDoor(netlink)), links(plan, facts))
+        assert "IPv6 is disabled" in outcome.statuses[HOLDER].reason
+        door = RouteDoor(netlink)
+        await reconcile(RouteTable(door), routes(plan, facts))
+        wanted = {key for key in routes(plan, facts) if key.dst.version == 4}
+        assert {key for key in await door.routes() if key.dst.version == 4} == wanted

@@ -3,6 +3,7 @@
 
 import errno
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.rtnetlink import Netlink, RawLink, RefusedError, family, index_of
@@ -38,8 +39,7 @@ class LinkDoor:
             await self._create(name, link)
         await self._set(name, link)
         present = (await self.links())[name].addresses
-        for address in link.addresses - present:
-            await self._address("add", name, address)
+        await self._put_addresses(name, link.addresses - present)
         for address in present - link.addresses:
             await self._address("del", name, address)
 
@@ -88,6 +88,17 @@ class LinkDoor:
             fields["mtu"] = link.mtu
         index = index_of(name)
         await self._netlink.change(f"link {name}", "link", "set", index=index, **fields)
+
+    async def _put_addresses(self, name: str, addresses: AbstractSet[Address]) -> None:
+        """Each one is tried: a host without IPv6 still gets its IPv4 address. The first error is raised."""
+        errors: list[DoorError] = []
+        for address in sorted(addresses, key=lambda one: (one.version, one.packed)):
+            try:
+                await self._address("add", name, address)
+            except DoorError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     async def _address(self, command: str, name: str, address: Address) -> None:
         fields: dict[str, object] = {
