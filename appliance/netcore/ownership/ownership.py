@@ -13,7 +13,7 @@ from functools import partial
 from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.ownership.access import RefusedError, TlsFiles, check_peer, tls_context
 from appliance.netcore.ownership.claims import Claims, Snapshot, snapshot_of
-from appliance.netcore.ownership.stream import Teller, follow
+from appliance.netcore.ownership.stream import Teller, follow, hang_up
 from appliance.netcore.ownership.tasks import Tries, keep
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Address, Role
@@ -179,7 +179,7 @@ class Ownership:
         finally:
             if task is not None:
                 self._listeners.pop(task, None)
-            writer.close()
+            await hang_up(writer)
 
     def _current(self) -> Snapshot:
         own = self._plan.identity.name if self._plan is not None else ""

@@ -63,6 +63,11 @@ async def follow(
                 raise ValueError(f"{owner} spoke for {snapshot.owner}")
             heard(snapshot)
     finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+        await hang_up(writer)
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    """End a stream at once: TLS's own good-bye would wait for an end that may be dead."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
