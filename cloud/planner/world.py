@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from appliance.netcore.plan.identity import Identity
-from appliance.netcore.plan.values import host_prefix
+from appliance.netcore.plan.values import Address, host_prefix
 from cloud.planner.allocation import Allocation
 from cloud.planner.blocks import Claims
 from cloud.planner.fabric import Fabric
@@ -31,22 +31,19 @@ class World:
         self.devices: dict[str, Node] = {name: node for name, node in present if name in identities}
         #: The connectors among them that edges can dial.
         self.hubs = tuple(name for name, node in self.devices.items() if node.is_connector and node.dial)
-        self._communities: dict[str, list[Community]] = {}
+        self._communities: dict[str, dict[str, Community]] = {}
         for _, community in sorted(inventory.communities.items()):
             for name in community.nodes(fabric.cluster):
-                self._communities.setdefault(name, []).append(community)
-        self._owners = Claims()
-        for name, _ in present:
-            for prefix in allocations[name].prefixes:
-                self._owners.claim(prefix, name)
+                self._communities.setdefault(name, {})[community.name] = community
+        self._homes = self._find_homes(dict(present))
 
     def communities_of(self, node: Node) -> tuple[Community, ...]:
         """The communities that `node` is in, by name."""
-        return tuple(self._communities.get(node.name, ()))
+        return tuple(self._communities.get(node.name, {}).values())
 
     def shared(self, one: Node, other: Node) -> tuple[Community, ...]:
         """The communities that both are in."""
-        theirs = {community.name for community in self.communities_of(other)}
+        theirs = self._communities.get(other.name, {})
         return tuple(community for community in self.communities_of(one) if community.name in theirs)
 
     def hub_order(self, node: Node) -> tuple[str, ...]:
@@ -61,8 +58,17 @@ class World:
 
     def home(self, backend: Backend) -> Node | None:
         """The node that a backend's address belongs to; None for an address in nobody's prefixes."""
-        owner = self._owners.holder(host_prefix(backend.address))
-        return self.inventory.nodes[owner[1]] if owner else None
+        return self._homes.get(backend.address)
+
+    def _find_homes(self, nodes: Mapping[str, Node]) -> dict[Address, Node]:
+        """Looked up once, since every plan asks for all of them."""
+        claims = Claims()
+        for name in nodes:
+            for prefix in self.allocations[name].prefixes:
+                claims.claim(prefix, name)
+        backends = [b.address for service in self.inventory.services.values() for b in service.backends]
+        owners = {address: claims.holder(host_prefix(address)) for address in backends}
+        return {address: nodes[owner[1]] for address, owner in owners.items() if owner}
 
 
 def _weight(device: str, hub: str) -> bytes:
