@@ -27,11 +27,6 @@ def plan_on_disk(paths: Paths) -> Plan | None:
     return held.plan if held else None
 
 
-def unbound_conf(paths: Paths) -> Path:
-    """Where `orillo daemon dns` renders its configuration."""
-    return paths.run / "unbound.conf"
-
-
 def charon(paths: Paths) -> int | None:
     """The pid of our charon, if it is alive.
 
@@ -48,13 +43,13 @@ def charon(paths: Paths) -> int | None:
 
 
 def unbound(paths: Paths) -> int | None:
-    """The pid of our unbound, if it is alive: the one that was started with our configuration."""
+    """The pid of our unbound, if it is alive: with our configuration, or still waiting for it."""
     pid = _pid_in(paths.unbound_pid)
-    if pid is None:
+    if pid is None or pid == os.getpid():
         return None
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if os.fsencode(unbound_conf(paths)) in words:
+        if os.fsencode(paths.unbound_conf) in words or words[-3:-1] == [b"daemon", b"dns"]:
             return pid
     return None
 

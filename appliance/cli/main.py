@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(str(error), Exit.USAGE)
     except (DoorError, PlanError, SettingsError) as error:
         return _complain(str(error), Exit.CANNOT_RUN)
+    except ExceptionGroup as group:
+        return _complain(_first_words(group), Exit.CANNOT_RUN)
     except OSError as error:
         return _complain(_os_error(error), Exit.CANNOT_RUN)
     except Exception as error:  # noqa: BLE001 -- the one guard: no traceback may reach the user
@@ -105,6 +107,14 @@ def _complain(text: str, code: Exit) -> int:
     line = " ".join(text.split())
     print(f"orillo: {line}", file=sys.stderr)
     return code
+
+
+def _first_words(group: ExceptionGroup[Exception]) -> str:
+    """A task of the daemon failed: what its own error says, or where it came from if it is a fault of ours."""
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) if isinstance(error, DoorError | PlanError) else _internal(error)
 
 
 def _os_error(error: OSError) -> str:

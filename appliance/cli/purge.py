@@ -19,7 +19,6 @@ from appliance.netcore.kernel.sysctl import SysctlDoor
 from appliance.netcore.plan.model import Cni
 from appliance.netcore.reconcile import firewall, links, routes
 from appliance.netcore.reconcile.files import FileTable
-from appliance.netcore.reconcile.firewall import FIREWALL
 from appliance.netcore.reconcile.sysctls import SysctlTable
 from appliance.paths import Paths
 from appliance.status import client
@@ -95,12 +94,8 @@ async def _sweep(paths: Paths, bridge: str | None, swept: Swept) -> None:
     async with Netlink() as netlink:
         await swept.take(lambda: routes.purge(RouteDoor(netlink)))
         await swept.take(lambda: links.purge(LinkDoor(netlink), bridge))
-    await swept.take(_firewall)
+    await swept.take(lambda: firewall.purge(NftTable()))
     await swept.take(SysctlTable(SysctlDoor(), paths.sysctl_before).purge)
-
-
-async def _firewall() -> list[str]:
-    return [f"nft table {FIREWALL}"] if await firewall.purge(NftTable()) else []
 
 
 async def _left(paths: Paths, bridge: str | None) -> list[str]:
