@@ -18,7 +18,7 @@ from appliance.netcore.kernel.rtnetlink_links import LinkDoor
 from appliance.netcore.kernel.rtnetlink_routes import RouteDoor
 from appliance.netcore.kernel.rtnetlink_watch import changes
 from appliance.netcore.kernel.sysctl import SysctlDoor
-from appliance.netcore.plan.values import Prefix
+from appliance.netcore.plan.values import Prefix, host_prefix
 from appliance.netcore.reconcile import links as link_room
 from appliance.netcore.reconcile import routes as route_room
 from appliance.netcore.reconcile.links import Links, LinkTable
@@ -205,6 +205,19 @@ async def test_replacing_a_way_never_touches_the_unreachable(host: Host, prefix:
     await host.routes.delete_route(way.key)
     await host.routes.delete_route(way.key)
     assert await host.routes.routes() == {below.key: below}
+
+
+@pytest.mark.parametrize("version", [4, 6])
+async def test_gateway_that_our_table_throws_is_still_a_gateway(host: Host, version: int) -> None:
+    """Own routes lead over neighbours that a throw route keeps out of the tunnels; in any order."""
+    prefix = V4 if version == 4 else V6
+    gateway = ip_address("192.168.1.1" if version == 4 else "fd01::1")
+    throw = Route(host_prefix(gateway), RouteKind.THROW, 50)
+    way = Route(prefix, RouteKind.UNICAST, 100, gateway=gateway)
+    await host.routes.put_rule(Rule(version))
+    await host.routes.put_route(throw)
+    await host.routes.put_route(way)
+    assert await host.routes.routes() == {throw.key: throw, way.key: way}
 
 
 async def test_what_a_route_lacks_is_told(host: Host) -> None:

@@ -52,6 +52,7 @@ class RouteDoor:
             fields["oif"] = index_of(route.device)
         if route.gateway is not None:
             fields["gateway"] = str(route.gateway)
+            fields |= await self._link_of(route.gateway)
         if route.source is not None:
             fields["prefsrc"] = str(route.source)
         try:
@@ -60,6 +61,16 @@ class RouteDoor:
             if error.code in (errno.ENETDOWN, errno.ENODEV):
                 raise NotYetError(f"waiting for link {route.device} to be up") from error
             raise
+
+    async def _link_of(self, gateway: Address) -> dict[str, int]:
+        """The link of an IPv6 gateway. Raises `DoorError`.
+
+        Without it the kernel looks for the gateway in the route's own table first, and takes a throw route
+        there for an answer (ip6_route_check_nh in net/ipv6/route.c).
+        """
+        way = await self._netlink.lookup(gateway) if gateway.version == 6 else None
+        link = way.number("RTA_OIF") if way is not None else None
+        return {} if link is None else {"oif": link}
 
     async def delete_route(self, key: RouteKey) -> None:
         """Remove our route; an absent one is a success. Raises `DoorError`."""
