@@ -77,8 +77,8 @@ class FirewallTable:
         self._there, self._read_at = ruleset, self._clock()
 
 
-async def purge(nft: Nft) -> bool:
-    """Remove the table; whether it was there. For `orillo purge`, with no agent running."""
+async def purge(nft: Nft) -> list[str]:
+    """Remove the table, for `orillo purge`; what was removed. Raises `DoorError`."""
     was_there = await nft.exists()
     await nft.delete()
-    return was_there
+    return [f"nft table {FIREWALL}"] if was_there else []
