@@ -7,9 +7,11 @@ import msgspec
 
 from cloud.app import App
 from cloud.faults import CommandError
+from cloud.places import with_places
+from cloud.planner.inventory import InventoryError
 from cloud.source.kinds import Kind, find_kind
 from cloud.source.manifest import Manifest
-from cloud.source.manifests import read_manifests
+from cloud.source.manifests import read_placed
 
 _Key = tuple[str, str, str]
 
@@ -45,12 +47,16 @@ class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def apply(app: App, asked: Apply) -> dict[str, Any]:
     """Keep the manifests of all files, or of none."""
-    manifests = read_manifests([(file.name, file.text) for file in asked.files])
-    if not manifests:
+    placed = read_placed([(file.name, file.text) for file in asked.files])
+    if not placed:
         raise CommandError("nothing to apply: there is no object in what was given")
+    manifests = [manifest for _, manifest in placed]
     before = app.store.objects.all()
-    with app.change(asked.author) as news:
-        app.store.objects.put(manifests)
+    try:
+        with app.change(asked.author) as news:
+            app.store.objects.put(manifests)
+    except InventoryError as error:
+        raise CommandError("; ".join(with_places(problem, placed) for problem in error.problems)) from error
     return {
         "objects": [_outcome(manifest, before) for manifest in manifests],
         "devices": sorted(news),

@@ -5,7 +5,6 @@ import json
 import tomllib
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
@@ -14,16 +13,13 @@ from appliance.netcore.plan.values import Prefix, convert
 from cloud.files import write_atomic
 from cloud.planner.fabric import Fabric, FabricError
 
-_Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-_Addresses = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-
 
 class SettingsError(ValueError):
     """Settings that can't be used; the text names the file, the setting and the remedy."""
 
 
 class Pools(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What prefixes and addresses are allotted from; one IPv4 and one IPv6 prefix each, or one of them."""
+    """What prefixes and addresses are allotted from: IPv4, IPv6, or both."""
 
     pods: tuple[Prefix, ...] = (ip_network("10.200.0.0/16"), ip_network("fd00:200::/48"))
     overlay: tuple[Prefix, ...] = (ip_network("10.255.0.0/16"), ip_network("fd00:255::/64"))
@@ -37,9 +33,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     cluster: str
-    addresses: _Addresses
-    control_port: _Port = 443
-    enroll_port: _Port = 8443
+    addresses: tuple[str, ...]
+    control_port: int = 443
+    enroll_port: int = 8443
     listen: str = ""
     domain: str = "cluster.local"
     pools: Pools = Pools()
@@ -71,11 +67,18 @@ def check(settings: Settings) -> None:
     labels = settings.domain.split(".")
     if not all(map(is_name, labels)):
         raise SettingsError(f"domain {settings.domain!r}: use a DNS name such as cluster.local")
+    if not settings.addresses:
+        raise SettingsError("no address: give at least one IP address or DNS name of the operator")
     for address in settings.addresses:
         if not _is_address(address):
             raise SettingsError(f"address {address!r}: use an IP address or a DNS name, with no port")
+    for port in (settings.control_port, settings.enroll_port):
+        if not 0 < port < 65536:
+            raise SettingsError(f"port {port}: use one from 1 to 65535")
     if settings.control_port == settings.enroll_port:
         raise SettingsError(f"both listeners want port {settings.control_port}: give one another port")
+    if not settings.pools.pods or not settings.pools.overlay:
+        raise SettingsError("pools: give at least one prefix for pods and one for the overlay")
     try:
         _ = settings.fabric  # making it is the check of the pools
     except FabricError as error:
@@ -113,6 +116,7 @@ def _to_toml(settings: Settings) -> str:
         "addresses": settings.addresses,
         "control_port": settings.control_port,
         "enroll_port": settings.enroll_port,
+        "listen": settings.listen,
         "domain": settings.domain,
     }
     pools = {name: [str(pool) for pool in getattr(settings.pools, name)] for name in Pools.__struct_fields__}

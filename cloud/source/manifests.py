@@ -20,6 +20,7 @@ __all__ = [
     "read_files",
     "read_manifests",
     "read_object",
+    "read_placed",
     "read_text",
 ]
 
@@ -31,16 +32,21 @@ def read_manifests(texts: Iterable[tuple[str, str]]) -> list[Manifest]:
 
     Raises `ManifestError` for the first one that is refused, also if an object is given twice.
     """
+    return [manifest for _, manifest in read_placed(texts)]
+
+
+def read_placed(texts: Iterable[tuple[str, str]]) -> list[tuple[Spot, Manifest]]:
+    """As `read_manifests`, each object with the place where it stands."""
     found: dict[tuple[str, str, str], Spot] = {}
-    manifests: list[Manifest] = []
+    placed: list[tuple[Spot, Manifest]] = []
     for file, text in texts:
         for spot, manifest in _objects(file, text):
             before = found.setdefault(manifest.key, spot)
             if before is not spot:
                 problem = f"{manifest.title} is given twice: the first one is in {before}"
                 raise spot.below("metadata.name").refuse(problem, "Keep one of the two, or rename it")
-            manifests.append(manifest)
-    return manifests
+            placed.append((spot, manifest))
+    return placed
 
 
 def read_text(text: str, file: str = "input") -> list[Manifest]:

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store remembers, in whole transactions, over restarts, and for one writer."""
+
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from appliance.netcore.plan.exchange import Report
+from appliance.netcore.plan.identity import Identity
+from cloud.planner.allocation import Allocation
+from cloud.source.manifest import Manifest
+from cloud.store.database import Database, StoreError, to_text, to_time
+from cloud.store.lock import WriterLock
+from cloud.store.plans import StoredPlan
+from cloud.store.schema import MIGRATIONS
+from cloud.store.store import Store
+from cloud.store.tokens import Refused, TokenRefusedError
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SHOP1 = Manifest("v1", "Node", "", "shop1", {"kind": "Node", "metadata": {"name": "shop1"}})
+ALLOCATION = Allocation(
+    (ip_network("10.200.1.0/24"), ip_network("fd00:200:0:1::/64")), (ip_address("10.255.0.1"),)
+)
+
+
+class BreakdownError(Exception):
+    """Something fails in the middle."""
+
+
+@pytest.fixture(name="path")
+def database_path(tmp_path: Path) -> Path:
+    return tmp_path / "store.sqlite"
+
+
+@pytest.fixture(name="store")
+def open_store(path: Path) -> Iterator[Store]:
+    store = Store.open(path)
+    yield store
+    store.close()
+
+
+def test_everything_survives_a_restart(path: Path) -> None:
+    with closing(Store.open(path)) as store, store.transaction():
+        store.objects.put([SHOP1])
+        store.tokens.add("id", "secret", "shop1", NOW + HOUR)
+        store.devices.enroll("shop1", "0a1b2c3d", NOW)
+        store.allocations.put({"shop1": ALLOCATION})
+        store.plans.put(StoredPlan("shop1", 3, "digest", "fingerprint", b"{}"))
+    with closing(Store.open(path)) as store:
+        assert store.objects.all() == {("Node", "", "shop1"): SHOP1}
+        assert [token.id for token in store.tokens.all()] == ["id"]
+        assert store.devices.valid() == {"shop1": "0a1b2c3d"}
+        assert store.allocations.all() == {"shop1": ALLOCATION}
+        assert store.plans.get("shop1") == StoredPlan("shop1", 3, "digest", "fingerprint", b"{}")
+
+
+def test_half_a_transaction_is_none(store: Store) -> None:
+    with pytest.raises(BreakdownError):
+        _break_down_after(store, lambda: store.objects.put([SHOP1]))
+    assert store.objects.all() == {}
+    with store.transaction():
+        store.objects.put([SHOP1])
+    assert store.objects.all()
+
+
+def test_files_are_for_their_owner_only(store: Store, path: Path) -> None:
+    with store.transaction():
+        store.objects.put([SHOP1])
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert modes == {"store.sqlite": 0o600, "store.sqlite-wal": 0o600, "store.sqlite-shm": 0o600}
+
+
+def test_it_is_written_as_safely_as_sqlite_can(path: Path) -> None:
+    with closing(Database.open(path)) as database:
+        assert database.rows("PRAGMA journal_mode") == [("wal",)]
+        assert database.rows("PRAGMA synchronous") == [(2,)]
+
+
+def test_put_replaces_and_delete_of_nothing_is_fine(store: Store) -> None:
+    other = Manifest("v1", "Node", "", "shop1", {"changed": True})
+    with store.transaction():
+        store.objects.put([SHOP1])
+        store.objects.put([other])
+        store.objects.delete([("Node", "", "depot")])
+    assert list(store.objects.all().values()) == [other]
+
+
+def test_token_is_used_once(store: Store) -> None:
+    store.tokens.add("id", "secret", "shop1", NOW + HOUR)
+    assert store.tokens.redeem("id", "secret", NOW) == "shop1"
+    assert _refusal(store, "id", "secret") is Refused.USED
+    assert store.tokens.all()[0].used_at == NOW
+
+
+def test_token_that_was_rolled_back_was_not_used(store: Store) -> None:
+    store.tokens.add("id", "secret", "shop1", NOW + HOUR)
+    with pytest.raises(BreakdownError):
+        _break_down_after(store, lambda: store.tokens.redeem("id", "secret", NOW))
+    assert store.tokens.redeem("id", "secret", NOW) == "shop1"
+
+
+def test_token_expires(store: Store) -> None:
+    store.tokens.add("id", "secret", "shop1", NOW)
+    assert _refusal(store, "id", "secret") is Refused.EXPIRED
+
+
+def test_only_its_holder_learns_what_became_of_a_token(store: Store) -> None:
+    store.tokens.add("id", "secret", "shop1", NOW)
+    store.tokens.redeem("id", "secret", NOW - HOUR)
+    assert _refusal(store, "id", "guess") is Refused.UNKNOWN
+    assert _refusal(store, "other", "secret") is Refused.UNKNOWN
+
+
+def test_secrets_are_not_in_the_store(store: Store, path: Path) -> None:
+    with store.transaction():
+        store.tokens.add("id", "a-very-secret-text", "shop1", NOW + HOUR)
+    assert not any(b"a-very-secret-text" in file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_successor_revokes_its_predecessor(store: Store) -> None:
+    store.devices.enroll("shop1", "11111111", NOW)
+    store.devices.enroll("shop1", "22222222", NOW + HOUR)
+    assert store.devices.valid() == {"shop1": "22222222"}
+    assert store.devices.valid_instance("shop1") == "22222222"
+    assert store.devices.revoked_since(NOW) == [("shop1", "11111111")]
+    assert store.devices.revoked_since(NOW + HOUR) == []
+    assert store.devices.latest()["shop1"].instance == "22222222"
+
+
+def test_revoked_device_is_still_listed(store: Store) -> None:
+    store.devices.enroll("shop1", "11111111", NOW)
+    assert store.devices.revoke("shop1", NOW)
+    assert not store.devices.revoke("shop1", NOW)
+    assert store.devices.valid_instance("shop1") is None
+    assert store.devices.latest()["shop1"].revoked_at == NOW
+
+
+def test_report_goes_to_its_instance(store: Store) -> None:
+    store.devices.enroll("shop1", "11111111", NOW)
+    report = Report(
+        identity=Identity("lab", "shop1", "11111111"),
+        agent="0.1.0",
+        at=NOW,
+        generation=1,
+        digest="",
+        ipsec="libipsec",
+    )
+    store.devices.reported(report, NOW + HOUR)
+    device = store.devices.latest()["shop1"]
+    assert (device.report, device.last_seen) == (report, NOW + HOUR)
+
+
+def test_allocations_of_the_gone_are_kept(store: Store) -> None:
+    store.allocations.put({"shop1": ALLOCATION})
+    store.allocations.put({"shop2": Allocation()})
+    assert store.allocations.all() == {"shop1": ALLOCATION, "shop2": Allocation()}
+
+
+def test_older_store_is_brought_forward_with_a_backup(path: Path) -> None:
+    with closing(Store.open(path)) as store:
+        store.devices.enroll("shop1", "11111111", NOW)
+    further = (*MIGRATIONS, "ALTER TABLE devices ADD COLUMN note TEXT NOT NULL DEFAULT 'none'")
+    with closing(Database.open(path, further)) as database:
+        assert database.rows("SELECT name, note FROM devices") == [("shop1", "none")]
+    backup = path.with_name("store.sqlite.schema-1")
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    with closing(Store.open(backup)) as store:
+        assert store.devices.valid() == {"shop1": "11111111"}
+
+
+def test_failed_migration_changes_nothing(path: Path) -> None:
+    Store.open(path).close()
+    with pytest.raises(StoreError, match=r"store\.sqlite can't be used"):
+        Database.open(path, (*MIGRATIONS, "ALTER TABLE devices ADD COLUMN note TEXT; nonsense"))
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(devices)")}
+    assert "note" not in columns
+
+
+def test_newer_store_is_left_alone(path: Path) -> None:
+    Database.open(path, (*MIGRATIONS, "SELECT 1")).close()
+    with pytest.raises(StoreError, match="written by a newer orillo-cloud"):
+        Store.open(path)
+
+
+def test_damaged_store_is_told(path: Path) -> None:
+    path.write_bytes(b"this is no database, however long one looks at it" * 100)
+    with pytest.raises(StoreError, match=r"store\.sqlite can't be used"):
+        Store.open(path)
+
+
+def test_one_writer(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    lock = WriterLock.take(path)
+    assert lock
+    assert WriterLock.take(path) is None
+    lock.release()
+    with WriterLock.take(path) or pytest.fail("the lock was not released"):
+        assert WriterLock.take(path) is None
+
+
+def test_times_sort_as_text() -> None:
+    moments = [NOW, NOW.replace(microsecond=0), NOW + HOUR, NOW - HOUR]
+    assert sorted(moments) == [to_time(text) for text in sorted(map(to_text, moments))]
+
+
+def _break_down_after(store: Store, write: Callable[[], object]) -> None:
+    with store.transaction():
+        write()
+        raise BreakdownError
+
+
+def _refusal(store: Store, token_id: str, secret: str) -> Refused:
+    with pytest.raises(TokenRefusedError) as caught:
+        store.tokens.redeem(token_id, secret, NOW)
+    return caught.value.reason
