@@ -110,7 +110,7 @@ def _complain(text: str, code: Exit) -> int:
 
 
 def _first_words(group: ExceptionGroup[Exception]) -> str:
-    """A task of the daemon failed: what its own error says, or where it came from if it is a fault of ours."""
+    """What the failed task of a daemon says; or its place, if the fault is ours."""
     error: Exception = group
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]

@@ -7,9 +7,9 @@ import signal
 import sys
 from contextlib import suppress
 
-from appliance import run as daemon
 from appliance.cli.errors import Exit, need_root
 from appliance.paths import Paths
+from appliance.run import run as run_daemon
 from appliance.settings import Settings, load_settings
 
 
@@ -29,7 +29,7 @@ def run(paths: Paths) -> int:
 
 
 async def _until_signal(paths: Paths, settings: Settings) -> None:
-    task = asyncio.ensure_future(daemon.run(paths, settings))
+    task = asyncio.ensure_future(run_daemon(paths, settings))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
