@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An edge's charon and a hub's: both fake, or both real in two namespaces with a cable between them."""
 
+import ctypes
 import os
 import subprocess
 import time
@@ -26,6 +27,7 @@ from tests.unit.plan.plans import edge_plan
 EDGE_HOST, HUB_HOST = "192.0.2.1", "192.0.2.2"
 EDGE_OVERLAY, HUB_OVERLAY = ip_address("10.255.0.1"), ip_address("10.255.0.11")
 HUB = "connector-1"
+_CLONE_NEWNET = 0x40000000
 _DAEMON = "/usr/lib/ipsec/charon"
 
 
@@ -149,3 +151,18 @@ def _wait_for(socket: Path, process: "subprocess.Popen[bytes]") -> None:
 
 def _ip(command: str) -> None:
     subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+
+
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """Sockets that are opened in here belong to that namespace."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    away = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        assert libc.setns(away, _CLONE_NEWNET) == 0
+        yield
+    finally:
+        assert libc.setns(home, _CLONE_NEWNET) == 0
+        os.close(home)
+        os.close(away)

@@ -88,6 +88,11 @@ class Pinger:
         finally:
             del self._waiting[key]
 
+    def open(self) -> None:
+        """Open both sockets now, in the network namespace of the calling thread; raises `DoorError`."""
+        for version in (4, 6):
+            self._socket(version)
+
     def close(self) -> None:
         """Give the sockets back."""
         for sock in self._sockets.values():
