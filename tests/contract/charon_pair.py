@@ -5,7 +5,7 @@ import ctypes
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -28,7 +28,7 @@ EDGE_HOST, HUB_HOST = "192.0.2.1", "192.0.2.2"
 EDGE_OVERLAY, HUB_OVERLAY = ip_address("10.255.0.1"), ip_address("10.255.0.11")
 HUB = "connector-1"
 _CLONE_NEWNET = 0x40000000
-_DAEMON = "/usr/lib/ipsec/charon"
+_CHARON = "/usr/lib/ipsec/charon"
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Pair:
 
     edge: End
     hub: End
+    kill_hub: Callable[[], None]
+    start_hub: Callable[[], None]
     edge_namespace: str = ""
 
 
@@ -82,8 +84,8 @@ def plans(ca: str) -> tuple[Plan, Plan]:
 @contextmanager
 def fake_pair(directory: Path) -> Iterator[Pair]:
     wire = Wire()
-    with _devices(directory, FakeCharon(wire, EDGE_HOST), FakeCharon(wire, HUB_HOST)) as pair:
-        yield pair
+    edge, hub = FakeCharon(wire, EDGE_HOST), FakeCharon(wire, HUB_HOST)
+    yield Pair(*_ends(directory, edge, hub), kill_hub=hub.kill, start_hub=hub.start)
 
 
 @contextmanager
@@ -104,41 +106,55 @@ def real_pair(directory: Path) -> Iterator[Pair]:
         # libipsec refuses a selector in which it finds no address of its own (LAB.md).
         for prefix in plans("")[0].prefixes:
             _ip(f"-n {edge} addr add {prefix.network_address}/{prefix.max_prefixlen} dev lo")
-        charons = [stack.enter_context(_daemon(name, directory / name)) for name in (edge, hub)]
-        for name, other in ((edge, HUB_OVERLAY), (hub, EDGE_OVERLAY)):
-            _ip(f"-n {name} route add {other}/32 dev ipsec0")
-        yield stack.enter_context(_devices(directory, charons[0], charons[1], edge))
+        daemons = [_Daemon(name, directory / name) for name in (edge, hub)]
+        for daemon in daemons:
+            stack.callback(daemon.kill)
+            daemon.start()
+        ends = _ends(directory, *(Charon(daemon.socket) for daemon in daemons))
+        yield Pair(*ends, kill_hub=daemons[1].kill, start_hub=daemons[1].start, edge_namespace=edge)
 
 
-@contextmanager
-def _devices(directory: Path, edge: Charon, hub: Charon, namespace: str = "") -> Iterator[Pair]:
+def _ends(directory: Path, edge: Charon, hub: Charon) -> tuple[End, End]:
     authority = Authority()
     edge_plan_, hub_plan = plans(authority.pem)
     facts = Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec0", sources={HUB: ip_address(EDGE_HOST)})
-    yield Pair(
+    return (
         End(edge_plan_, facts, authority.issue(edge_plan_.identity, directory), edge),
         End(hub_plan, facts, authority.issue(hub_plan.identity, directory), hub),
-        namespace,
     )
 
 
-@contextmanager
-def _daemon(namespace: str, directory: Path) -> Iterator[Charon]:
-    run = directory / "run"
-    run.mkdir(parents=True)
-    conf = directory / "strongswan.conf"
-    conf.write_text(strongswan_conf(plans("")[0].tunnel, Ipsec.LIBIPSEC))
-    start = f"mount --bind {run} /run && exec env STRONGSWAN_CONF={conf} {_DAEMON}"
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", namespace, "sh", "-c", start], stderr=log, stdout=log
-        )
-        try:
-            _wait_for(run / "charon.vici", process)
-            yield Charon(run / "charon.vici")
-        finally:
-            process.terminate()
-            process.wait(10)
+@dataclass
+class _Daemon:
+    """A real charon in a namespace, with a run directory of its own."""
+
+    namespace: str
+    directory: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def socket(self) -> Path:
+        return self.directory / "run/charon.vici"
+
+    def start(self) -> None:
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
+        conf = self.directory / "strongswan.conf"
+        conf.write_text(strongswan_conf(plans("")[0].tunnel, Ipsec.LIBIPSEC))
+        start = f"mount --bind {self.socket.parent} /run && exec env STRONGSWAN_CONF={conf} {_CHARON}"
+        with (self.directory / "log").open("ab") as log:
+            command = ["ip", "netns", "exec", self.namespace, "sh", "-c", start]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        _wait_for(self.socket, self.process)
+        other = HUB_OVERLAY if self.namespace.endswith("e") else EDGE_OVERLAY
+        _ip(f"-n {self.namespace} route replace {other}/32 dev ipsec0")
+
+    def kill(self) -> None:
+        """SIGKILL: its peers are told nothing. What it leaves behind is removed for the next one."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+        for left in ("charon.vici", "charon.pid"):
+            (self.socket.parent / left).unlink(missing_ok=True)
 
 
 def _wait_for(socket: Path, process: "subprocess.Popen[bytes]") -> None:

@@ -74,7 +74,8 @@ async def an_agent(pair: Pair) -> AsyncIterator[Agent]:
     async def ping(destination: Address, source: Address | None, timeout: float) -> float | None:
         if isinstance(pair.edge.charon, FakeCharon):
             await asyncio.sleep(0.01)
-            return 0.01 if pair.edge.charon.sas else None
+            assert isinstance(pair.hub.charon, FakeCharon)
+            return 0.01 if pair.edge.charon.sas and pair.hub.charon.sas else None
         with inside(pair.edge_namespace):
             pinger.open()
         return await pinger.ping(destination, source, timeout)
@@ -127,6 +128,19 @@ async def test_a_tunnel_that_is_taken_down_comes_back(pair: Pair) -> None:
         await agent.run_until(
             lambda: agent.has(PROBE, SITE) and all(sa.id != first.id for sa in agent.steering.sas())
         )
+
+
+async def test_a_hub_that_was_killed_gets_the_site_again_when_it_is_back(pair: Pair) -> None:
+    await load(pair.hub)
+    await load(pair.edge)
+    async with an_agent(pair) as agent:
+        await agent.run_until(lambda: agent.has(PROBE, SITE) and agent.steering.tunnels()[HUB].up)
+        (first,) = agent.steering.sas()
+        pair.kill_hub()
+        await agent.run_until(lambda: all(sa.id != first.id for sa in agent.steering.sas()))
+        pair.start_hub()
+        await load(pair.hub)
+        await agent.run_until(lambda: agent.has(PROBE, SITE) and agent.steering.tunnels()[HUB].up)
 
 
 async def test_the_hub_sees_whom_it_carries(pair: Pair) -> None:

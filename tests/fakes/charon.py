@@ -47,6 +47,10 @@ class FakeCharon(Charon):
         self._connections.clear()
         self._certificates = ()
 
+    def start(self) -> None:
+        """As it is after a restart: it knows nothing."""
+        self.running = True
+
     async def stats(self) -> CharonStats:
         self._check()
         return CharonStats(frozenset({"kernel-libipsec", "kernel-netlink", "vici"}), "now", len(self.sas))
