@@ -13,6 +13,8 @@ from tests.lab.wait import until
 
 #: The tree that is under test; daemons import it whatever their working directory is.
 SOURCE = Path(__file__).parents[2]
+#: Whoever kills a process by its id leaves its exit status to be collected here.
+_CHILDREN: list[subprocess.Popen[bytes]] = []
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -48,6 +50,7 @@ class Process:
                 env=dict(env or environment()),
                 start_new_session=True,
             )
+        _CHILDREN.append(self._child)
 
     @property
     def pid(self) -> int:
@@ -118,3 +121,4 @@ def kill_all(pids: Sequence[int], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while any(is_running(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.02)
+    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
