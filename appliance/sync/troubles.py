@@ -50,28 +50,25 @@ def trouble(error: BaseException, where: str) -> ControlError:
 
 def _tls(error: ssl.SSLError, where: str) -> ControlError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code in _WRONG_NAME:
-            remedy = (
-                "run `orillo-cloud init` with an --address that covers it, or use the address it was made for"
-            )
-            return TlsError(f"the certificate of {where} is made for other names: {remedy}")
-        if error.verify_code in _CLOCK:
-            remedy = "check this device's clock and the operator's certificate"
-            return TlsError(f"the certificate of {where} is not valid at this time: {remedy}")
-        if error.verify_code in _FOREIGN_CA:
-            remedy = (
-                "something on the way answers in its place, or the operator was made anew: enrol again then"
-            )
-            return TlsError(
-                f"the certificate of {where} is from a CA that this device does not trust: {remedy}"
-            )
-        return TlsError(f"the certificate of {where} is not accepted: {error.verify_message}")
+        return TlsError(f"the certificate of {where} {_fault(error)}")
     reason = (error.reason or str(error)).lower().replace("_", " ")
     if "alert" in reason:
-        return TlsError(
-            f"{where} does not accept this device's certificate ({reason}): enrol the device again"
-        )
+        return TlsError(f"{where} does not accept this device's certificate ({reason}): enrol it again")
     return TlsError(f"{where} does not speak TLS as expected ({reason}): check address, port and proxies")
+
+
+def _fault(error: ssl.SSLCertVerificationError) -> str:
+    code = error.verify_code
+    if code in _WRONG_NAME:
+        return "is made for other names: the operator needs an `orillo-cloud init --address` that covers it"
+    if code in _CLOCK:
+        return "is not valid at this time: check this device's clock and the operator's certificate"
+    if code in _FOREIGN_CA:
+        return (
+            "is from a CA not trusted here: something answers in the operator's place, "
+            "or the operator was made anew (then enrol again)"
+        )
+    return f"is not accepted: {error.verify_message}"
 
 
 def _network(error: BaseException, where: str) -> ControlError | None:
@@ -85,9 +82,7 @@ def _network(error: BaseException, where: str) -> ControlError | None:
         case ConnectionResetError() | BrokenPipeError():
             return UnreachableError(f"{where} closed the connection: trying again may help")
         case TimeoutError():
-            return UnreachableError(
-                f"{where} does not answer in time: check the uplink and firewalls on the way"
-            )
+            return UnreachableError(f"{where} does not answer in time: check the uplink and firewalls")
         case OSError() if error.strerror:
             return UnreachableError(f"no way to {where} ({error.strerror}): check the uplink")
     return None

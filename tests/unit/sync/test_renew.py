@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a certificate is renewed, and what a failed renewal leaves behind."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.netcore.plan.exchange import TrustAnswer
+from appliance.paths import Paths
+from appliance.sync.errors import IdentityError, UnreachableError
+from appliance.sync.identity import load_identity
+from appliance.sync.renew import renew, renewal_due, renewal_time
+from tests.unit.sync.devices import START, enrolled
+
+LIFE = timedelta(days=90)
+
+
+@given(st.text("0123456789abcdef", min_size=8, max_size=8))
+def test_due_between_two_thirds_and_a_bit_more(instance: str) -> None:
+    due = renewal_time(START, START + LIFE, instance)
+    assert START + LIFE * 2 / 3 <= due <= START + LIFE * (2 / 3 + 1 / 20)
+
+
+def test_instances_are_spread() -> None:
+    times = {renewal_time(START, START + LIFE, f"{number:08x}") for number in range(50)}
+    assert max(times) - min(times) > LIFE / 40
+
+
+def test_due_is_a_matter_of_now(tmp_path: Path) -> None:
+    device = enrolled(Paths(tmp_path))
+    due = renewal_time(device.not_before, device.not_after, device.identity.instance)
+    assert not renewal_due(device, due - timedelta(seconds=1))
+    assert renewal_due(device, due)
+    assert renewal_due(device, device.not_after + timedelta(days=400))
+
+
+class BrokenEndpoint:
+    """Fails at one step, by raising or by answering nonsense."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self._answer = answer
+
+    async def trust(self) -> TrustAnswer:
+        return TrustAnswer(cluster="lab", plan_keys={}, ca=())
+
+    async def renew(self, csr: bytes) -> bytes:
+        if self._answer is None:
+            raise UnreachableError("gone in the middle")
+        return self._answer
+
+
+def answers() -> Iterator[tuple[bytes | None, type[Exception]]]:
+    yield None, UnreachableError
+    yield b"", IdentityError
+    yield b"AAAA", IdentityError
+    yield b"<html>", IdentityError
+
+
+@pytest.mark.parametrize(("answer", "error"), list(answers()))
+async def test_failed_renewal_leaves_the_identity(
+    tmp_path: Path, answer: bytes | None, error: type[Exception]
+) -> None:
+    paths = Paths(tmp_path)
+    device = enrolled(paths)
+    with pytest.raises(error):
+        await renew(paths, device, BrokenEndpoint(answer))
+    assert load_identity(paths) == device
+    assert device.key.read_bytes() == b"key"
+    assert [path.name for path in paths.state.iterdir() if path.is_dir() and not path.is_symlink()] == [
+        paths.identity.readlink().name
+    ]
