@@ -3,19 +3,23 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from appliance.netcore.desired.connections import connections
 from appliance.netcore.desired.credentials import credentials
 from appliance.netcore.desired.strongswan import ipsec_of
 from appliance.netcore.errors import DoorError
+from appliance.netcore.plan.identity import Place
+from appliance.netcore.plan.values import Role
 from appliance.netcore.reconcile.connections import ConnectionTable, CredentialTable
 from appliance.netcore.reconcile.table import Outcome, Phase, reconcile
 from appliance.netcore.spec import Ipsec
-from appliance.netcore.tunnel import PROBE, SITE, IkeSa
-from tests.contract.charon_pair import HUB, End, Pair, fake_pair, real_pair
+from appliance.netcore.tunnel import MESH, PROBE, SITE, IkeSa
+from tests.contract.charon_pair import EDGE_HOST, HUB, End, Pair, fake_pair, real_pair
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
@@ -103,6 +107,21 @@ async def test_a_refusal_has_charons_reason(pair: Pair) -> None:
         await pair.edge.charon.initiate(HUB, "nosuch", 2)
     with pytest.raises(DoorError, match=r"AUTHENTICATION_FAILED|NO_PROPOSAL"):
         await pair.edge.charon.initiate(HUB, PROBE, 4)
+
+
+async def test_two_connectors_build_a_mesh(pair: Pair) -> None:
+    """The edge's end plays a second connector; its name sorts behind, so the hub's end dials."""
+    place = Place(role=Role.CONNECTOR, site="cloud")
+    name = pair.edge.plan.identity.name
+    known = structs.replace(pair.hub.plan.peers[name], role=Role.CONNECTOR, addresses=(EDGE_HOST,))
+    first = replace(pair.hub, plan=structs.replace(pair.hub.plan, peers={name: known}))
+    second = replace(pair.edge, plan=structs.replace(pair.edge.plan, place=place))
+    await load(second)
+    await load(first)
+    await first.charon.initiate(name, PROBE, 5)
+    await first.charon.initiate(name, MESH, 5)
+    (sa,) = await second.charon.list_sas()
+    assert (sa.name, [len(sa.carrying(child)) for child in (PROBE, MESH)]) == (HUB, [1, 1])
 
 
 async def eventually_children(end: End, names: set[str]) -> None:
