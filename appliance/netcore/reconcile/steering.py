@@ -20,7 +20,7 @@ from appliance.netcore.desired.steering import (
     carrying_hub,
     steer,
 )
-from appliance.netcore.errors import DoorError
+from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.plan.exchange import TunnelState
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Role
@@ -64,11 +64,15 @@ class TunnelSteering:
         self._installed: dict[str, tuple[str, float]] = {}
 
     async def look(self, plan: Plan) -> None:
-        """Read the SAs, and aim the probes at the tunnels there are; raises `DoorError`."""
+        """Read the SAs, and aim the probes at the tunnels there are; raises `DoorError`.
+
+        A charon that is gone has no SAs. One that is only slow keeps those that were seen last, so that no
+        route is taken away for it.
+        """
         self._plan = plan
         try:
             self._sas = await self._charon.list_sas()
-        except DoorError:
+        except NotYetError:
             self._sas = ()
             raise
         finally:
