@@ -90,10 +90,12 @@ def _charon(tunnel: Tunnel, ipsec: Ipsec) -> Iterator[str]:
     yield "charon {"
     for name, value in settings.items():
         yield f"  {name} = {value}"
+    # Level 0 tells of SAs that come and go. Level 1 has a line for every retransmission, all day long on a
+    # site whose uplink is down; who initiates hears the reasons over VICI.
     yield from (
         "  filelog {",
         "    stderr {",
-        "      default = 1",
+      default = 0",
         "      flush_line = yes",
         "    }",
         "  }",
