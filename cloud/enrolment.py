@@ -62,8 +62,10 @@ def is_valid(app: App, identity: Identity) -> bool:
 def revoke(app: App, name: str, author: str) -> bool:
     """Shut the device out, at once here and at its peers with their next plan; whether it was in."""
     with app.change(author) as news:
-        news.add(name)
-        return app.store.devices.revoke(name, app.now())
+        was_valid = app.store.devices.revoke(name, app.now())
+        if was_valid:
+            news.add(name)
+    return was_valid
 
 
 def keep_report(app: App, report: Report) -> None:

@@ -9,6 +9,8 @@ from aiohttp import web
 
 from appliance.netcore.plan.exchange import Refusal
 from appliance.netcore.plan.values import encode
+from cloud.planner.inventory import InventoryError
+from cloud.publish import PlanningError
 from cloud.store.database import StoreError
 
 log = logging.getLogger(__name__)
@@ -44,8 +46,10 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
                 'Basic realm="orillo"'  # RFC 9110, section 15.5.2, asks for it
             )
         return answer
-    except StoreError as error:
-        log.error("event=store-failed path=%s reason=%s", request.path, json.dumps(str(error)))  # noqa: TRY400
-        return json_answer(Refusal("operator-failed", "the operator can't use its store: try later"), 503)
+    except (StoreError, InventoryError, PlanningError) as error:
+        log.error("event=failed path=%s reason=%s", request.path, json.dumps(str(error)))  # noqa: TRY400
+        return json_answer(
+            Refusal("operator-failed", "the operator can't do this at present, see its log"), 503
+        )
     except web.HTTPException as error:
         return json_answer(Refusal(f"http-{error.status}", error.reason), error.status)

@@ -95,7 +95,7 @@ def _charon(tunnel: Tunnel, ipsec: Ipsec) -> Iterator[str]:
     yield from (
         "  filelog {",
         "    stderr {",
-      default = 0",
+        "      default = 0",
         "      flush_line = yes",
         "    }",
         "  }",
