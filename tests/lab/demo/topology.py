@@ -42,7 +42,8 @@ SERVICE_RANGE = ("10.96.0.0/16", "fd00:96::/112")
 FABRIC: tuple[Prefix, ...] = tuple(ip_network(text) for text in (*POD_POOL, *OVERLAY_POOL, *SERVICE_RANGE))
 
 NAME_SERVER = IPv4Address("198.51.100.53")
-OUTSIDE_ZONE = "example.test"
+#: A name for documentation (RFC 2606). Not one below `.test`: a resolver answers those by itself (RFC 6761).
+OUTSIDE_ZONE = "example.org"
 OUTSIDE_NAME = f"www.{OUTSIDE_ZONE}"
 OUTSIDE_ADDRESSES: tuple[Address, ...] = (ip_address("192.0.2.80"), ip_address("2001:db8::80"))
 CACHE = IPv4Address("169.254.20.10")

@@ -7,14 +7,17 @@ from tests.lab.command import run
 from tests.lab.demo import bystander
 from tests.lab.demo.check import expect
 from tests.lab.demo.world import World
-from tests.lab.device import Device
+from tests.lab.device import Daemon, Device
 from tests.lab.residue import differences, look
 
 _AT_ONCE = 2
 
 
 def purge(world: World) -> str:
-    """`orillo purge` on every device, daemons running; the pods were drained before, as from any node."""
+    """`orillo purge` on every device, once its pods are drained and its agent is stopped, as it asks for.
+
+    charon and unbound still run then: ending them is the purge's business.
+    """
     for pod in world.pods.values():
         pod.lose_power()
         pod.clear_away()
@@ -30,6 +33,10 @@ def purge(world: World) -> str:
 
 
 def _purge(device: Device) -> None:
+    early = device.call("purge")
+    expect(not early.ok, f"orillo purge on {device.name} did not mind the agent, which puts all back")
+    device.stop(Daemon.AGENT)
+    expect(device.alive(Daemon.CHARON) and device.alive(Daemon.DNS), f"{device.name} has no daemons to end")
     result = device.call("purge", timeout=60)
     expect(result.ok, f"orillo purge on {device.name} ended with {result.code}: {result.text}")
 

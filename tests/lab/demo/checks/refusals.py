@@ -27,7 +27,7 @@ def _bad_manifests(world: World) -> str:
     good = manifests.community(("shop1", "depot"), "good")
     cases = {
         "unknown-field": ((good, _UNKNOWN_FIELD), "document 2", ("membres", "members")),
-        "overlap": ((_FIRST, _OVERLAP), "document 2", ("10.77.0.", "podCIDRs")),
+        "overlap": ((_FIRST, _OVERLAP), "document 2", ("10.77.0.", "podCIDR", "kiosk-1")),
         "duplicate": ((good, good), "document 2", ("metadata.name", "good")),
     }
     for case, (documents, document, words) in cases.items():

@@ -13,7 +13,7 @@ from tests.lab.device import Daemon
 from tests.lab.sites import INTERNET
 
 #: Addresses of the fabric that no pod has: the packets that prove that a leak would be seen.
-_CANARIES = ("10.200.255.254", "fd00:200:ffff::fffe")
+_CANARIES = ("10.200.255.254", "fd00:200:0:ffff::fffe")
 _NOBODY = "02:00:00:00:00:99"
 #: How many echo requests, over all streams, go out while charon is dead: some 4 s of them.
 _UNANSWERED = 160
