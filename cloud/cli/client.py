@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a verb runs a command: in this process if no server runs, else through the server's admin socket."""
 
-import getpass
 import http.client
 import json
 import os
+import pwd
 import socket
 import time
 from pathlib import Path
@@ -44,7 +44,14 @@ def ask(paths: CloudPaths, command: str, **parameters: object) -> Any:
 
 def author() -> str:
     """Who runs this program, for the record: `user@host`."""
-    return f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
+    return f"{os.environ.get('SUDO_USER') or _user()}@{socket.gethostname()}"
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in containers that run as a number
+        return f"uid-{os.getuid()}"
 
 
 def _alone(paths: CloudPaths, command: str, parameters: dict[str, object]) -> Any:

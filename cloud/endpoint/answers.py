@@ -39,7 +39,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except RefusedError as error:
-        log.warning("event=refused from=%s path=%s code=%s", request.remote, request.path, error.code)
+        log.warning("event=refused from=%s path=%s code=%s", request.remote, _quoted(request), error.code)
         answer = json_answer(Refusal(error.code, error.message), error.status)
         if error.status == web.HTTPUnauthorized.status_code:
             answer.headers["WWW-Authenticate"] = (
@@ -47,9 +47,14 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
             )
         return answer
     except (StoreError, InventoryError, PlanningError) as error:
-        log.error("event=failed path=%s reason=%s", request.path, json.dumps(str(error)))  # noqa: TRY400
+        log.error("event=failed path=%s reason=%s", _quoted(request), json.dumps(str(error)))  # noqa: TRY400
         return json_answer(
             Refusal("operator-failed", "the operator can't do this at present, see its log"), 503
         )
     except web.HTTPException as error:
         return json_answer(Refusal(f"http-{error.status}", error.reason), error.status)
+
+
+def _quoted(request: web.Request) -> str:
+    """The path as one value of a log line, whatever characters the caller put into it."""
+    return json.dumps(request.path)

@@ -7,7 +7,15 @@ import re
 import msgspec
 from aiohttp import web
 
-from appliance.netcore.plan.exchange import PLAN_PATH, RENEW_PATH, REPORT_PATH, REVOKED, TRUST_PATH, Report
+from appliance.netcore.plan.exchange import (
+    PLAN_NONE,
+    PLAN_PATH,
+    RENEW_PATH,
+    REPORT_PATH,
+    REVOKED,
+    TRUST_PATH,
+    Report,
+)
 from appliance.netcore.plan.identity import Identity, parse_uri
 from appliance.netcore.plan.values import decode
 from cloud import enrolment
@@ -57,7 +65,7 @@ class _Control:
             self._check(identity)
         self._app.seen[identity.name] = self._app.now()
         if plan is None or plan.document is None:
-            raise RefusedError(404, "plan-none", f"no manifest has the Node {identity.name}: apply it")
+            raise RefusedError(404, PLAN_NONE, f"no manifest has the Node {identity.name}: apply it")
         if plan.digest == known:
             return web.Response(status=304, headers={"ETag": f'"{known}"'})
         headers = {"ETag": f'"{plan.digest}"'}
