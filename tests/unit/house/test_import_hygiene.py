@@ -19,7 +19,7 @@ DOORS = {
     "subprocess": ("appliance/netcore/kernel/processes.py",),
     "cryptography": (
         "appliance/netcore/plan/signature.py",
-        "appliance/sync/identity.py",
+        "appliance/sync/identity_keys.py",
         "cloud/ca/",
     ),
 }
