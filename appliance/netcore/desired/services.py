@@ -50,18 +50,17 @@ def choose(
     A `strict` service stops after the site. None if nobody is left to answer.
     """
     tiers = [tier for tier in Tier if not strict or tier in (Tier.NODE, Tier.SITE)]
-    live = {
-        (backend.address, backend.port): backend
+    live = [
+        backend
         for backend in port.backends.values()
         if backend.address.version == version
         and (backend.address, backend.port) not in dead
         and backend.tier in tiers
-    }
-    nearest = min((tiers.index(backend.tier) for backend in live.values()), default=None)
-    if nearest is None:
-        return ()
-    chosen = [backend for backend in live.values() if backend.tier is tiers[nearest]]
-    return tuple(sorted(chosen, key=lambda backend: (int(backend.address), backend.port)))
+    ]
+    nearest = min((tiers.index(backend.tier) for backend in live), default=None)
+    # One that has two names counts once.
+    chosen = {(int(one.address), one.port): one for one in live if tiers.index(one.tier) == nearest}
+    return tuple(chosen[key] for key in sorted(chosen))
 
 
 def local_backends(plan: Plan) -> frozenset[tuple[Address, int]]:
