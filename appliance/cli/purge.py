@@ -83,8 +83,8 @@ def _bridge(paths: Paths) -> str | None:
         plan = daemons.plan_on_disk(paths)
     except DoorError:
         plan = None
-    if plan is not None:
-        return plan.cni.bridge if plan.cni else None
+    if plan is not None and plan.cni is not None:
+        return plan.cni.bridge
     return Cni().bridge if (paths.cni / CONFLIST).exists() else None
 
 

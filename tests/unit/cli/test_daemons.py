@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`orillo daemon …` and `orillo purge` with the real programs, in a namespace of the test's own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from appliance.cli import daemons
+from appliance.netcore.plan.model import Cni
+from appliance.paths import Paths
+from appliance.sync.store import PlanStore
+from tests.contract.namespace import ip, own_namespace
+from tests.lab.wait import until
+from tests.unit.plan.plans import SHOP1
+from tests.unit.sync.devices import document, enrolled, plan_keys
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Iterator[Paths]:
+    with own_namespace():
+        yield Paths(tmp_path)
+
+
+def argv(paths: Paths, *words: str) -> list[str]:
+    return [sys.executable, "-m", "appliance.cli.main", "--root", str(paths.root), *words]
+
+
+def orillo(paths: Paths, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv(paths, *words), capture_output=True, text=True, timeout=60, check=False)
+
+
+@contextmanager
+def daemon(paths: Paths, which: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The daemon, started as systemd would; killed at the end, whatever became of it."""
+    with (paths.root / f"{which}.log").open("ab") as log:
+        process = subprocess.Popen(argv(paths, "daemon", which), stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def said(paths: Paths, which: str) -> str:
+    return (paths.root / f"{which}.log").read_text()
+
+
+def hold_plan(paths: Paths) -> None:
+    """Be shop1, with a plan on disk."""
+    enrolled(paths)
+    PlanStore(paths.plans, plan_keys(), SHOP1).put(document(3, cni=Cni()), None)
+
+
+def charon_is_up(paths: Paths, process: subprocess.Popen[bytes]) -> None:
+    until(
+        lambda: daemons.charon(paths) == process.pid and paths.vici_socket.is_socket(),
+        "charon has its pid file and socket in our run directory",
+        10,
+        0.02,
+        lambda: said(paths, "charon"),
+    )
+
+
+def unbound_is_up(paths: Paths, process: subprocess.Popen[bytes]) -> None:
+    until(
+        lambda: daemons.unbound(paths) == process.pid and paths.unbound_control.is_socket(),
+        "unbound has its pid file and socket in our run directory",
+        10,
+        0.02,
+        lambda: said(paths, "dns"),
+    )
+
+
+def test_charon_takes_the_place_of_the_command(paths: Paths) -> None:
+    with daemon(paths, "charon") as process:
+        charon_is_up(paths, process)
+        again = orillo(paths, "daemon", "charon")
+        assert again.returncode == 3
+        assert f"our charon runs already (pid {process.pid})" in again.stderr
+        assert not Path("/run/charon.pid").exists()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def test_pid_file_of_another_process_does_not_stop_charon(paths: Paths) -> None:
+    """As after a crash: the number is in use again, by somebody else."""
+    paths.run.mkdir(parents=True)
+    paths.charon_pid.write_text(f"{os.getpid()}\n")
+    assert daemons.charon(paths) is None
+    with daemon(paths, "charon") as process:
+        charon_is_up(paths, process)
+
+
+def test_two_devices_on_one_host_have_a_charon_each(paths: Paths) -> None:
+    other = Paths(paths.root / "other")
+    other.root.mkdir()
+    with daemon(paths, "charon") as first, own_namespace(), daemon(other, "charon") as second:
+        charon_is_up(paths, first)
+        charon_is_up(other, second)
+
+
+def test_unbound_takes_the_place_of_the_command(paths: Paths) -> None:
+    hold_plan(paths)
+    with daemon(paths, "dns") as process:
+        unbound_is_up(paths, process)
+        again = orillo(paths, "daemon", "dns")
+        assert again.returncode == 3
+        assert f"our unbound runs already (pid {process.pid})" in again.stderr
+
+
+def test_unbound_waits_for_the_first_plan(paths: Paths) -> None:
+    with daemon(paths, "dns") as process:
+        until(lambda: "waiting for the first plan" in said(paths, "dns"), "it waits", 10, 0.02)
+        assert daemons.unbound(paths) == process.pid
+        hold_plan(paths)
+        unbound_is_up(paths, process)
+
+
+def test_purge_leaves_nothing_of_ours_and_all_of_others(paths: Paths) -> None:
+    hold_plan(paths)
+    ip("link add orillo0 type bridge")
+    ip("link add br-orillo type bridge")
+    ip("link add foreign0 type bridge")
+    ip("addr add 10.255.0.1/32 dev orillo0")
+    ip("link set orillo0 up")
+    ip("link set foreign0 up")
+    ip("rule add priority 7410 table 7410 protocol 174")
+    ip("route add unreachable 10.200.0.0/16 table 7410 metric 4000000 proto 174")
+    ip("route add 192.0.2.0/24 dev foreign0")
+    subprocess.run(["nft", "add table inet orillo; add table inet foreign"], check=True)
+    paths.cni.mkdir(parents=True)
+    (paths.cni / "10-orillo.conflist").write_text("{}")
+    (paths.cni / "05-foreign.conflist").write_text("{}")
+    with daemon(paths, "charon") as charon, daemon(paths, "dns") as unbound:
+        charon_is_up(paths, charon)
+        unbound_is_up(paths, unbound)
+        done = orillo(paths, "purge", "-o", "json")
+        assert charon.wait(10) == 0
+        assert unbound.wait(10) == 0
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    assert answer["failed"] == []
+    for word in ("process charon", "process unbound", "link orillo0", "bridge br-orillo", "nft table"):
+        assert any(line.startswith(word) for line in answer["removed"]), word
+    assert "orillo" not in ip("-br link")
+    assert "foreign0" in ip("-br link")
+    assert "7410" not in ip("rule") + ip("route show table all")
+    assert "7411" not in ip("rule") + ip("-6 rule") + ip("route show table all")
+    assert "192.0.2.0/24" in ip("route")
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    assert tables.split() == ["table", "inet", "foreign"]
+    assert [path.name for path in paths.cni.iterdir()] == ["05-foreign.conflist"]
+    assert not paths.run.exists()
+    assert daemons.plan_on_disk(paths) is not None
+    again = orillo(paths, "purge", "--all")
+    assert again.returncode == 0
+    assert not paths.state.exists()
+    assert orillo(paths, "purge").stdout == "nothing of ours was there\n"
