@@ -80,6 +80,26 @@ def unbound_is_up(paths: Paths, process: subprocess.Popen[bytes]) -> None:
     )
 
 
+def test_agent_without_identity_serves_its_status_and_ends_quietly(paths: Paths) -> None:
+    with (paths.root / "run.log").open("ab") as log:
+        agent = subprocess.Popen(argv(paths, "run"), stdout=log, stderr=log)
+    try:
+        until(paths.status_socket.is_socket, "it serves", 10, 0.02, lambda: said(paths, "run"))
+        shown = orillo(paths, "status", "-o", "json")
+        assert (shown.returncode, json.loads(shown.stdout)["state"]) == (4, "unenrolled")
+        second = orillo(paths, "run")
+        assert (second.returncode, "another `orillo run`" in second.stderr) == (3, True)
+        refused = orillo(paths, "purge")
+        assert (refused.returncode, f"kill {agent.pid}" in refused.stderr) == (3, True)
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(10) == 0
+    finally:
+        agent.kill()
+        agent.wait(10)
+    assert "Traceback" not in said(paths, "run")
+    assert not paths.status_socket.exists()
+
+
 def test_charon_takes_the_place_of_the_command(paths: Paths) -> None:
     with daemon(paths, "charon") as process:
         charon_is_up(paths, process)
