@@ -8,7 +8,7 @@ else only wakes it. What it applied stays when it ends: charon, unbound and the 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -158,14 +158,7 @@ class Agent:
                     control=self._control_changed,
                 ),
             )
-            following = asyncio.create_task(self._follower.run())
-            superseded = asyncio.create_task(self._enrolled.wait())
-            try:
-                await asyncio.wait({following, superseded}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                following.cancel()
-                superseded.cancel()
-                await asyncio.gather(following, superseded, return_exceptions=True)
+            await _until(self._follower.run(), self._enrolled)
 
     def _renewed(self, device: DeviceIdentity) -> None:
         self._device = device
@@ -231,7 +224,11 @@ class Agent:
             if self._follower is not None:
                 self._follower.wake()
         facts = replace(facts, owners=self._ownership.owners(), dead=self._backends.dead)
-        return self._steering.facts(facts)
+        facts = self._steering.facts(facts)
+        if facts.hub != before.hub and self._follower is not None:
+            # A cut further upstream made no link event; a tunnel that came back says that it is over.
+            self._follower.wake()
+        return facts
 
     def _tell(self, facts: Facts, tables: Mapping[str, PhaseCount]) -> None:
         for name, count in tables.items():
@@ -249,3 +246,17 @@ class Agent:
         self._status.changed()
         if self._follower is not None:
             self._follower.report_changed()
+
+
+async def _until(work: Coroutine[Any, Any, None], over: asyncio.Event) -> None:
+    """Run `work` until it ends, with its error if it has one, or until `over` is set."""
+    task = asyncio.create_task(work)
+    waiting = asyncio.create_task(over.wait())
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        waiting.cancel()
+        await asyncio.gather(task, waiting, return_exceptions=True)

@@ -70,6 +70,7 @@ def report(known: Known, identity: Identity, at: datetime) -> Report:
         ipsec=known.facts.ipsec or "",
         tables=dict(known.tables),
         tunnels=dict(known.tunnels),
+        refused=known.control.refused,
     )
 
 
