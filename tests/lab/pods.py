@@ -61,8 +61,14 @@ class Pod:
         self.namespaces.drop(self._label)
 
     def clear_away(self) -> None:
-        """Tell the plug-ins that the last sandbox is gone, as a runtime does after a reboot."""
+        """Have the plug-ins take its attachment back, also after its sandbox is gone as after a reboot."""
         self._attachment().delete()
+
+    def remove(self) -> None:
+        """Detach it and remove its sandbox, as a runtime does with a pod that is drained."""
+        self.die()
+        self.clear_away()
+        self.namespaces.drop(self._label)
 
     def serve(self) -> None:
         """Start its server and wait until it takes requests."""

@@ -18,14 +18,15 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from tests.lab.command import LabError
+from tests.lab.command import LabError, inside
 from tests.lab.demo.build import build
 from tests.lab.demo.check import Check, CheckFailedError
 from tests.lab.demo.checks import CHECKS
 from tests.lab.demo.report import Outcome, as_json, table
+from tests.lab.demo.topology import CACHE, SERVICE_NAME
 from tests.lab.demo.world import World
 from tests.lab.namespaces import Namespaces, remove_left_over
-from tests.lab.product import Product
+from tests.lab.product import Installation, Product
 from tests.lab.wait import TimedOutError
 
 _WORKDIR = "orillo-demo-"
@@ -44,7 +45,8 @@ _PROGRAMS = (
     "ss",
 )
 _FILES = (Path("/usr/lib/cni/bridge"), Path("/usr/lib/ipsec/charon"), Path("/dev/net/tun"))
-_FAILURES = (CheckFailedError, TimedOutError, LabError)
+#: What says that the product did not do as it should. The last three come of an answer in another shape.
+_FAILURES = (CheckFailedError, TimedOutError, LabError, LookupError, ValueError, OSError)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: Options) -> int:
     started = time.monotonic()
-    with _ground(options.keep) as namespaces:
+    with _ground(options) as namespaces:
         chosen = [check for check in CHECKS if not options.only or check.id in options.only]
         outcomes = _demonstrate(namespaces, options, chosen)
     skipped = (_LAST,) if options.keep else ()
@@ -109,14 +111,20 @@ def _outcome(check: Check, world: World, skip: bool) -> Outcome:
     try:
         detail, ok = check.run(world), True
     except _FAILURES as error:
-        detail, ok = str(error), False
+        detail, ok = _reason(error), False
     outcome = Outcome(check.id, ok, detail, time.monotonic() - started)
     say(f"{check.id}: {'ok' if ok else f'FAILED: {detail}'} ({outcome.seconds:.1f} s)")
     return outcome
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, CheckFailedError | TimedOutError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
 @contextmanager
-def _ground(keep: bool) -> Iterator[Namespaces]:
+def _ground(options: Options) -> Iterator[Namespaces]:
     """Empty ground to build on, which is cleared at the end whatever happens."""
     workdir = Path(tempfile.mkdtemp(prefix=_WORKDIR))
     namespaces = Namespaces(workdir)
@@ -125,8 +133,8 @@ def _ground(keep: bool) -> Iterator[Namespaces]:
         yield namespaces
         finished = True
     finally:
-        if keep and finished:
-            _say_how_to_look_around(namespaces)
+        if options.keep and finished:
+            _say_how_to_look_around(namespaces, options.product)
         else:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
@@ -134,18 +142,22 @@ def _ground(keep: bool) -> Iterator[Namespaces]:
             shutil.rmtree(workdir)
 
 
-def _say_how_to_look_around(namespaces: Namespaces) -> None:
-    shop = namespaces.name("shop1")
-    root = namespaces.workdir / "shop1"
-    say(f"""everything is left up, below {namespaces.workdir}; logs are in HOST/logs. Look around with
+def _say_how_to_look_around(namespaces: Namespaces, product: Product) -> None:
+    say(f"""everything is left up, below {namespaces.workdir}; logs are in HOST/logs.
+Look around, from this directory, with
   ip netns list
-  ip netns exec {shop} ./dev shell                      (a shell on shop1)
-  ip netns exec {shop} orillo --root {root} status
-  ip netns exec {namespaces.name("operator")} orillo-cloud --root {namespaces.workdir}/operator device list
-  ip netns exec {namespaces.name("pod-shop1")} dig web.default.svc.cluster.local
-  swanctl --list-sas --uri unix://{root}/run/orillo/charon.vici
+  {_words(namespaces, product.appliance, "shop1", "status")}
+  {_words(namespaces, product.cloud, "operator", "device list")}
+  ip netns exec {namespaces.name("pod-shop1")} dig @{CACHE} {SERVICE_NAME} +short
+  swanctl --list-sas --uri unix://{namespaces.workdir}/shop1/run/orillo/charon.vici
 and remove all of it with
   ./dev demo --clean""")
+
+
+def _words(namespaces: Namespaces, program: tuple[str, ...], host: str, verb: str) -> str:
+    """A verb on a host of the lab, as one would type it."""
+    installation = Installation(program, namespaces.workdir / host, namespaces.name(host))
+    return " ".join(inside(installation.ns, installation.command(verb)))
 
 
 def _clean() -> int:

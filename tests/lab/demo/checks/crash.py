@@ -7,6 +7,7 @@ from tests.lab.command import run
 from tests.lab.demo.check import expect
 from tests.lab.demo.world import World
 from tests.lab.device import Daemon, Device
+from tests.lab.traffic import Stream
 from tests.lab.wait import until
 
 _EVERY = 0.05  # seconds: 20 echo requests a second
@@ -28,12 +29,10 @@ def agent_crash(world: World) -> str:
     before = _associations(shop), _own_routes(shop)
     expect(bool(before[0]), "shop1's charon names no SA, so nothing could be compared")
     shop.kill(Daemon.AGENT)
-    for stream in streams:
-        stream.wait_for_replies(len(stream.replies()) + _WHILE, 10)
+    _go_on(streams)
     shop.start(Daemon.AGENT)
     until(lambda: shop.status().get("hub"), "the new agent knows its hub", 20, 0.3)
-    for stream in streams:
-        stream.wait_for_replies(len(stream.replies()) + _WHILE, 10)
+    _go_on(streams)
     tallies = [stream.stop() for stream in streams]
     after = _associations(shop), _own_routes(shop)
     lost = sum(tally.lost for tally in tallies)
@@ -42,6 +41,13 @@ def agent_crash(world: World) -> str:
     expect(before[1] == after[1], f"routes changed: {sorted(before[1] ^ after[1])}")
     sent = sum(tally.sent for tally in tallies)
     return f"0 of {sent} lost; the same {len(before[0])} SAs and {len(after[1])} routes as before"
+
+
+def _go_on(streams: list[Stream]) -> None:
+    """Let every stream have some more replies."""
+    goals = [len(stream.replies()) + _WHILE for stream in streams]
+    for stream, goal in zip(streams, goals, strict=True):
+        stream.wait_for_replies(goal, 10)
 
 
 def _associations(device: Device) -> frozenset[tuple[str, ...]]:

@@ -16,19 +16,22 @@ _SECRET = re.compile(rb"\x02\x01\x01\x04\x20(.{32})", re.DOTALL)
 
 def enrolled(world: World) -> str:
     """Who is in, that a second use is refused, and where the private keys are."""
-    listed = {entry["name"] for entry in _entries(world.operator.read("device", "list"))}
-    missing = sorted(set(world.devices) - listed)
-    expect(not missing, f"`orillo-cloud device list` lacks {', '.join(missing)}")
+    for name, entry in _listed(world).items():
+        instance = world.devices[name].status()["identity"]["instance"]
+        expect(entry["state"] == "enrolled", f"the operator lists {name} as {entry['state']}")
+        expect(entry["instance"] == instance, f"the operator knows another instance of {name} than itself")
+        expect(bool(entry["last_seen"]), f"the operator never heard of {name} after its enrolment")
     refusal = _use_again(world)
     keys = _keys_at_home(world)
     return f"{len(world.devices)} devices; second use: {refusal!r}; {keys} keys, each at home only"
 
 
-def _entries(answer: object) -> list[dict[str, str]]:
-    """The devices in the command's JSON: a list, or a list under a key."""
-    if isinstance(answer, dict):
-        answer = answer.get("devices", answer.get("items", []))
-    return answer if isinstance(answer, list) else []
+def _listed(world: World) -> dict[str, dict[str, str]]:
+    """The operator's devices by name; all of ours have to be there."""
+    entries = {entry["name"]: entry for entry in world.operator.read("device", "list")["devices"]}
+    missing = sorted(set(world.devices) - set(entries))
+    expect(not missing, f"`orillo-cloud device list` lacks {', '.join(missing)}")
+    return entries
 
 
 def _use_again(world: World) -> str:

@@ -64,7 +64,8 @@ class Unrest:
     tries: int
 
     def __str__(self) -> str:
-        return f"in {_WATCHED:g} s {self.load:.1%} of a processor, {self.lines} lines of log, {self.tries} IKE tries"
+        words = f"{self.load:.1%} of a processor, {self.lines} lines of log, {self.tries} IKE tries"
+        return f"in {_WATCHED:g} s {words}"
 
 
 def _unrest(shop: Device) -> Unrest:

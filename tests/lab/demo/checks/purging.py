@@ -19,8 +19,7 @@ def purge(world: World) -> str:
     charon and unbound still run then: ending them is the purge's business.
     """
     for pod in world.pods.values():
-        pod.lose_power()
-        pod.clear_away()
+        pod.remove()
     ours = {
         name: len(differences(world.before[name], look(world.devices[name].ns))) for name in world.devices
     }
