@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All benchmarks by name. A new one is a module with `run() -> Outcome` and one line here."""
+
+from collections.abc import Callable, Mapping
+
+from tests.bench.outcome import Outcome
+
+BENCHES: Mapping[str, Callable[[], Outcome]] = {}
