@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """One figure beside its target; `detail` holds the baseline, the spread and whatever explains the figure."""
+    """One figure beside its target; `detail` holds the baseline, the spread and what explains the figure."""
 
     bench: str
     target: float
