@@ -34,15 +34,18 @@ from appliance.netcore.reconcile.doors import Doors, look, open_doors
 from appliance.netcore.reconcile.passes import Step, Wish, boot_order, one_pass
 from appliance.netcore.reconcile.steering import TunnelSteering
 from appliance.netcore.spec import Capability
+from appliance.netcore.tunnel import Health, Reach
 from appliance.paths import Paths
 from appliance.settings import Settings
 from appliance.snapshot import Known, report, snapshot
 from appliance.status.model import Condition, Severity, Snapshot
 from appliance.status.server import StatusServer
 from appliance.sync.client import ControlClient
+from appliance.sync.confirm import Confirmation
 from appliance.sync.follow import Follower, Listeners
 from appliance.sync.identity import DeviceIdentity, load_identity
-from appliance.sync.store import PlanStore
+from appliance.sync.store import Held, PlanStore
+from appliance.sync.trial import Sign, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ class Agent:
         self._device: DeviceIdentity | None = None
         self._enrolled = asyncio.Event()
         self._follower: Follower | None = None
+        self._confirmation: Confirmation | None = None
         commands = {"reload": self._reload_identity, "resync": self._resync}
         self._status = StatusServer(doors.paths.status_socket, self.snapshot, commands)
 
@@ -114,14 +118,15 @@ class Agent:
             return
         self._device = device
         store = PlanStore(self._doors.paths.plans, device.plan_keys, device.identity)
-        loaded = store.load()
-        for reason in loaded.refused:
+        self._confirmation = Confirmation(store, time.monotonic)
+        loaded = self._confirmation
+        for reason in loaded.refused_slots:
             log.error("plan: a slot was refused: %s", reason)
         if loaded.held is not None:
             log.info("plan: generation %d from disk", loaded.held.plan.generation)
         refused = tuple(
             Condition("plan-slot-refused", Severity.DEGRADED, reason, "it is replaced by the next plan")
-            for reason in loaded.refused
+            for reason in loaded.refused_slots
         )
         self._known = replace(self._known, identity=device.identity, held=loaded.held, conditions=refused)
         self._enrolled.set()
@@ -153,12 +158,50 @@ class Agent:
                 ControlClient,
                 Listeners(
                     report=partial(self._report, device),
-                    plan=lambda held: self._learn(held=held),
+                    plan=self._offered,
                     identity=self._renewed,
                     control=self._control_changed,
                 ),
             )
+            if self._confirmation is not None:
+                self._follower.kept = self._confirmation.kept
             await _until(self._follower.run(), self._enrolled)
+
+    def _offered(self, held: Held) -> None:
+        """A new plan is on disk: it is in force from now on, and has to prove itself."""
+        if self._confirmation is not None and self._follower is not None:
+            self._confirmation.offer(held, self._signs(since=0.0))
+            self._follower.kept = self._confirmation.kept
+        self._learn(held=held)
+
+    def _signs(self, since: float) -> frozenset[Sign]:
+        """What works, shown by something that happened after `since` (monotonic)."""
+        found: set[Sign] = set()
+        contact = self._follower.contact if self._follower is not None else None
+        if contact is not None and contact > since:
+            found.add(Sign.CONTROL)
+        hub = self._known.facts.hub
+        if hub is not None and self._probes.reach().get(hub, Reach()).health is Health.ALIVE:
+            found.add(Sign.HUB)
+        return frozenset(found)
+
+    def _judge(self, plan: Plan, facts: Facts) -> float | None:
+        """One look at the trial of the plan in force; when to look again."""
+        confirmation, follower = self._confirmation, self._follower
+        if confirmation is None or follower is None or not confirmation.is_open:
+            return None
+        confirmation.applied()
+        working = self._signs(since=confirmation.since or 0.0)
+        if Sign.CONTROL not in working:
+            follower.prove_contact()
+        link_up = any(prefix not in plan.prefixes for prefix in facts.connected)
+        verdict = confirmation.judge(working, link_up=link_up)
+        held = confirmation.held
+        if verdict is Verdict.OPEN or held is None:
+            return time.monotonic() + 1.0
+        follower.settle(held, confirmation.undone)
+        self._learn(held=held)
+        return None
 
     def _renewed(self, device: DeviceIdentity) -> None:
         self._device = device
@@ -213,7 +256,7 @@ class Agent:
         due = self._steering.step(plan, facts)
         self._ownership.update_own(self._steering.carried())
         self._tell(facts, {name: outcome.count() for name, outcome in outcomes.items()})
-        return due
+        return min((at for at in (due, self._judge(plan, facts)) if at is not None), default=None)
 
     async def _facts(self, plan: Plan) -> Facts:
         facts = await look(self._doors, plan, self._capability, self._resolvers)

@@ -84,7 +84,12 @@ class Polled(Enum):
 
 
 class Follower:
-    """The loops for one identity. `control` says how they stand, `held` is the plan that they have."""
+    """The loops for one identity.
+
+    `control` says how they stand, `held` is the newest plan on disk that is good, and `kept` the one in the
+    slot that the next plan must not be written over: another one while `held` is on trial. `contact` is the
+    monotonic time of the last answer of the control endpoint.
+    """
 
     def __init__(
         self,
@@ -97,6 +102,8 @@ class Follower:
     ) -> None:
         self.control = Control(url=device.control_url)
         self.held = held
+        self.kept = held
+        self.contact: float | None = None
         self._paths = paths
         self._device = device
         self._connect = connect
@@ -111,6 +118,16 @@ class Follower:
     def wake(self) -> None:
         """The way to the control endpoint may be open again: try now."""
         self._woken.set()
+
+    def settle(self, held: Held, refused: str = "") -> None:
+        """The trial is over: `held` is in force, its slot is kept; `refused` says why the newest is not."""
+        self.held = self.kept = held
+        self._refuse(refused)
+        self._reporter.changed()
+
+    def prove_contact(self) -> None:
+        """Report once more although nothing is new, so that `contact` tells whether the way is open."""
+        self._reporter.again()
 
     def report_changed(self) -> None:
         """There may be something new to report."""
@@ -157,6 +174,7 @@ class Follower:
                 raise
             self._refuse(str(error))
             return Polled.NOTHING
+        self.contact = self._timing.monotonic()
         if offer is None:
             return Polled.NOTHING
         before = self._etag
@@ -178,8 +196,8 @@ class Follower:
         if self.held is not None and offered.digest == self.held.digest:
             self._refuse("")
             return Polled.NOTHING
-        self._check(offered)
-        self.held = store.put(data, self.held)
+        self._check(store, offered)
+        self.held = store.put(data, self.kept)
         self._etag = offered.digest
         self._refuse("")
         log.info("plan: generation %d is here (%s)", offered.plan.generation, offered.digest[:12])
@@ -187,8 +205,10 @@ class Follower:
         self._reporter.changed()
         return Polled.PLAN
 
-    def _check(self, offered: Held) -> None:
+    def _check(self, store: PlanStore, offered: Held) -> None:
         generation, needed = offered.plan.generation, offered.plan.min_agent
+        if (reason := store.why_undone(offered.digest)) is not None:
+            raise PlanError(f"generation {generation} was tried and undone: {reason}")
         if self.held is not None and generation < self.held.plan.generation:
             raise PlanError(f"generation {generation} is older than {self.held.plan.generation}, held here")
         if _release(needed) > _release(__version__):
@@ -246,6 +266,7 @@ class Follower:
     async def _send(self, report: Report) -> None:
         # Looked up at each call: renewal puts another endpoint in its place.
         await self._endpoint.report(report)
+        self.contact = self._timing.monotonic()
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -35,6 +35,11 @@ class Reporter:
         """There may be something new to say."""
         self._changed.set()
 
+    def again(self) -> None:
+        """Send the next report whatever it says."""
+        self._sent = None
+        self._changed.set()
+
     def online(self, connected: bool) -> None:
         """The long poll decides whether the control endpoint is reached; nothing is tried while it is not."""
         if connected:

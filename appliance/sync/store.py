@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan on disk: two slots, so that power loss at any instant leaves a good one."""
+"""The plan on disk: two slots, so that power loss at any instant leaves a good one.
+
+Beside the slots stand the trial that runs, if one does, and the digests of plans that were tried and undone.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import read, write_atomic
@@ -13,8 +17,11 @@ from appliance.netcore.plan.codec import PlanError
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.signature import verify
+from appliance.sync.trial import Sign, Trial
 
 _SLOTS = ("a.json", "b.json")
+_MEMORY = "trial.json"
+_REMEMBERED = 8
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,21 @@ class Held:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The best of the two slots, and why another one that holds something was not used."""
+    """The best of the two slots, the other one if it is good too, and why one was not used."""
 
     held: Held | None
     refused: tuple[str, ...] = ()
+    before: Held | None = None
+
+
+class _Memory(msgspec.Struct, frozen=True):
+    """`trial.json`: the plan on trial with what worked before it, and the digests that were undone, with
+    why.
+    """
+
+    trial: str = ""
+    worked: tuple[Sign, ...] = ()
+    undone: dict[str, str] = {}
 
 
 class _Digest(msgspec.Struct):
@@ -53,7 +71,10 @@ class PlanStore:
         return Held(plan, digest, slot or self._directory / _SLOTS[0])
 
     def load(self) -> Loaded:
-        """Verify both slots and take the highest generation that verifies."""
+        """Verify both slots and take the highest generation that verifies and was not undone.
+
+        The trust of an undone plan stays in force: a revocation is not taken back with the rest.
+        """
         good: list[Held] = []
         refused: list[str] = []
         for slot in self._slots():
@@ -63,8 +84,14 @@ class PlanStore:
                     good.append(self.verify(data, slot))
             except (PlanError, DoorError) as error:
                 refused.append(f"{slot}: {error}")
-        best = max(good, key=lambda held: (held.plan.generation, held.plan.issued_at), default=None)
-        return Loaded(best, tuple(refused))
+        good.sort(key=lambda held: (held.plan.generation, held.plan.issued_at), reverse=True)
+        undone = self._memory().undone
+        usable = [_trusting(held, good[0]) for held in good if held.digest not in undone]
+        return Loaded(
+            held=usable[0] if usable else None,
+            refused=tuple(refused),
+            before=usable[1] if len(usable) > 1 else None,
+        )
 
     def put(self, data: bytes, held: Held | None) -> Held:
         """Verify `data` and write it over the slot that `held` is not in.
@@ -77,5 +104,45 @@ class PlanStore:
         write_atomic(slot, data, 0o600)
         return new
 
+    def begin_trial(self, trial: Trial) -> None:
+        """Remember that a plan is on trial, before it is applied. Raises `DoorError`."""
+        self._remember(replace(self._memory(), trial=trial.subject, worked=tuple(sorted(trial.worked))))
+
+    def open_trial(self) -> Trial | None:
+        """The trial that was not over when the power went or the agent ended."""
+        memory = self._memory()
+        return Trial(memory.trial, frozenset(memory.worked)) if memory.trial else None
+
+    def keep(self) -> None:
+        """The plan on trial proved good. Raises `DoorError`."""
+        self._remember(replace(self._memory(), trial="", worked=()))
+
+    def undo(self, digest: str, reason: str) -> None:
+        """Never use this plan again. Raises `DoorError`."""
+        undone = dict([*self._memory().undone.items(), (digest, reason)][-_REMEMBERED:])
+        self._remember(_Memory(undone=undone))
+
+    def why_undone(self, digest: str) -> str | None:
+        """Why a plan was undone on this device; None if it was not."""
+        return self._memory().undone.get(digest)
+
+    def _memory(self) -> _Memory:
+        """What is remembered; a damaged memory is none, since the slots stand without it."""
+        try:
+            return msgspec.json.decode(read(self._directory / _MEMORY) or b"{}", type=_Memory)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return _Memory()
+
+    def _remember(self, memory: _Memory) -> None:
+        if memory != self._memory():
+            write_atomic(self._directory / _MEMORY, msgspec.json.encode(memory), 0o600)
+
     def _slots(self) -> tuple[Path, Path]:
         return self._directory / _SLOTS[0], self._directory / _SLOTS[1]
+
+
+def _trusting(held: Held, newest: Held) -> Held:
+    """`held` with the trust of the newest plan that was verified."""
+    if held.plan.trust == newest.plan.trust:
+        return held
+    return Held(replace(held.plan, trust=newest.plan.trust), held.digest, held.slot)
