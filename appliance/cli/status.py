@@ -2,15 +2,15 @@
 """`orillo status`: how the device stands, on a screen of 80 columns or as JSON."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from appliance.cli.errors import Exit
-from appliance.cli.text import clip, duration, print_json, size, table
+from appliance.cli.text import clip, print_json, table
 from appliance.netcore.plan.values import builtins
 from appliance.paths import Paths
 from appliance.status import client
 from appliance.status.health import conditions, worst
 from appliance.status.model import Severity, Snapshot, State, Tunnel
+from appliance.status.words import ago, duration, size
 
 _VERDICT = {
     Severity.INFO: ("healthy", Exit.OK),
@@ -59,11 +59,11 @@ def _who(snapshot: Snapshot) -> str:
 
 def _facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     if snapshot.state is State.RUNNING:
-        issued = _ago(snapshot.plan_issued_at, snapshot.at)
+        issued = ago(snapshot.plan_issued_at, snapshot.at)
         yield "plan", f"generation {snapshot.generation}, {snapshot.digest[:12]}, issued {issued}"
     control = snapshot.control
     how = "connected" if control.connected else "not connected"
-    since = f" since {_ago(control.since, snapshot.at)}" if control.since else ""
+    since = f" since {ago(control.since, snapshot.at)}" if control.since else ""
     yield "control", f"{how}{since}, {control.url}"
     if snapshot.ipsec:
         reason = f" ({snapshot.ipsec_reason})" if snapshot.ipsec_reason else ""
@@ -115,9 +115,3 @@ def _tables(snapshot: Snapshot) -> list[str]:
         for name, count in sorted(snapshot.tables.items())
     ]
     return table(head, rows)
-
-
-def _ago(then: datetime | None, now: datetime) -> str:
-    if then is None:
-        return "at an unknown time"
-    return f"{duration(max(0.0, (now - then).total_seconds()))} ago"

@@ -27,19 +27,3 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         clip("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         for line in lines
     ]
-
-
-def duration(seconds: float) -> str:
-    """A length of time in its largest fitting unit."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def size(count: int) -> str:
-    """A number of bytes in its largest fitting unit, powers of 1000."""
-    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= scale:
-            return f"{count / scale:.1f} {unit}"
-    return f"{count} B"
