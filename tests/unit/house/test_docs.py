@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The code blocks of the documentation are commands that work."""
 
+import os
 import re
 import subprocess
 import sys
@@ -55,3 +56,15 @@ def test_shell_block_runs(document: str, text: str, tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 0, f"{document}: {done.stderr}"
+
+
+def test_dev_shell_puts_the_commands_on_the_path(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(ROOT / "dev"), "shell", "-c", f"cd {tmp_path} && orillo version && orillo-cloud version"],
+        env={**os.environ, "SHELL": "/bin/sh"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["orillo", "orillo-cloud"], done.stderr
