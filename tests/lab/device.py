@@ -99,15 +99,14 @@ class Device:
 
     def wait_for_conflist(self, seconds: float) -> None:
         """Wait until it has written what the container runtime reads."""
-        until(self.conflist.exists, f"{self.name} writes its conflist", seconds, explain=self._why)
+        until(self.conflist.exists, f"{self.name} writes its conflist", seconds, explain=self.ended)
 
-    def _why(self) -> str:
-        dead = [
-            f"{name} ended with {p.code}: {p.output()[-300:]}"
-            for name, p in self.daemons.items()
-            if not p.alive
-        ]
-        return "; ".join(dead) or self.daemons[Daemon.AGENT].output()[-300:]
+    def ended(self) -> str:
+        """Which of its daemons ended, with their last words; empty if none did."""
+        dead = [(name, process) for name, process in self.daemons.items() if not process.alive]
+        return "; ".join(
+            f"{self.name} {name} ended with {p.code}: {p.output().strip()[-200:]}" for name, p in dead
+        )
 
     def security_associations(self) -> str:
         """charon's own list of its SAs, as swanctl(8) prints it."""

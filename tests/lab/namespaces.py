@@ -12,7 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.lab import nat
@@ -46,10 +46,11 @@ _FRESH_HOST = {
 
 @dataclass(frozen=True)
 class Record:
-    """Whose run this is: the names' prefix, and the process that made it."""
+    """Whose run this is: the names' prefix, its process, and whether it was the one to make /etc/netns."""
 
     prefix: str
     owner: int
+    made_directory: bool
 
 
 class Namespaces:
@@ -60,7 +61,8 @@ class Namespaces:
         self.prefix = _unused_prefix()
         self.relays: dict[Link, Process] = {}
         workdir.mkdir(parents=True, exist_ok=True)
-        (workdir / _RECORD).write_text(json.dumps({"prefix": self.prefix, "owner": os.getpid()}))
+        self._record = Record(self.prefix, os.getpid(), made_directory=not _RESOLVERS.exists())
+        (workdir / _RECORD).write_text(json.dumps(asdict(self._record)))
 
     def name(self, host: str) -> str:
         """The namespace of a host, or of a pod."""
@@ -134,7 +136,7 @@ class Namespaces:
         """Remove every namespace of this run, the processes in them, and the resolv.confs."""
         for relay in self.relays.values():
             relay.kill()
-        remove_prefix(self.prefix)
+        remove_run(self._record)
 
     def _make_host(self, host: Host) -> None:
         name = self.add(host.name, host.resolvers)
@@ -187,7 +189,7 @@ def remove_left_over(parent: Path, pattern: str) -> list[Path]:
     for workdir in parent.glob(pattern):
         record = read_record(workdir)
         if record and not is_running(record.owner):
-            remove_prefix(record.prefix)
+            remove_run(record)
             shutil.rmtree(workdir)
             removed.append(workdir)
     return removed
@@ -197,22 +199,22 @@ def read_record(workdir: Path) -> Record | None:
     """The record of the run that works in this directory, if that is one."""
     try:
         fields = json.loads((workdir / _RECORD).read_text())
-        return Record(str(fields["prefix"]), int(fields["owner"]))
-    except (OSError, ValueError, KeyError):
+        return Record(**fields)
+    except (OSError, ValueError, TypeError):
         return None
 
 
-def remove_prefix(prefix: str) -> None:
+def remove_run(record: Record) -> None:
     """Remove every namespace of one run and the resolv.confs made for them."""
-    names = list(_named(prefix))
+    names = list(_named(record.prefix))
     kill_all([pid for name in names for pid in _pids(name)])
     for name in names:
         _remove(name)
-    for settings in _RESOLVERS.glob(f"{prefix}-*"):
+    for settings in _RESOLVERS.glob(f"{record.prefix}-*"):
         shutil.rmtree(settings)
-    with suppress(OSError):
-        # It is Debian's name for the directory, but Debian has none: only an empty one is ours to remove.
-        _RESOLVERS.rmdir()
+    if record.made_directory:
+        with suppress(OSError):  # another run may have its files there
+            _RESOLVERS.rmdir()
 
 
 def _remove(name: str) -> None:

@@ -34,7 +34,7 @@ def look(ns: str) -> HostState:
         ),
         routes=frozenset(line for family in ("-4", "-6") for line in _routes(ns, family)),
         rules=_lines(run("ip", "-4", "rule", ns=ns) + run("ip", "-6", "rule", ns=ns)),
-        firewall=_lines(run("nft", "list", "ruleset", ns=ns)),
+        firewall=_lines(run("nft", "--stateless", "list", "ruleset", ns=ns)),
         settings=frozenset(line for line in run("sysctl", "-a", ns=ns).splitlines() if _SETTINGS.match(line)),
     )
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.command import run
 from tests.lab.conftest import small_topology
-from tests.lab.namespaces import Namespaces, read_record, remove_left_over, remove_prefix
+from tests.lab.namespaces import Namespaces, read_record, remove_left_over
 from tests.lab.process import Process, environment, is_running
 from tests.lab.topology import NatKind
 from tests.lab.wait import until
@@ -63,7 +63,7 @@ def test_run_that_was_killed_is_found_by_its_record(tmp_path: Path) -> None:
         assert traces(living.prefix)
     finally:
         living.remove()
-        remove_prefix(dead.prefix)
+        dead.remove()
 
 
 def _ended_pid() -> int:

@@ -111,7 +111,7 @@ def _outcome(check: Check, world: World, skip: bool) -> Outcome:
     try:
         detail, ok = check.run(world), True
     except _FAILURES as error:
-        detail, ok = _reason(error), False
+        detail, ok = "; ".join(part for part in (_reason(error), world.ended()) if part), False
     outcome = Outcome(check.id, ok, detail, time.monotonic() - started)
     say(f"{check.id}: {'ok' if ok else f'FAILED: {detail}'} ({outcome.seconds:.1f} s)")
     return outcome

@@ -68,4 +68,9 @@ class World:
             chosen = status.get("hub") or ""
             return len(up) == len(CONNECTORS) and bool(chosen) and hub in ("", chosen)
 
-        until(settled, f"{edge} has both tunnels{f' and uses {hub}' if hub else ''}", seconds, 0.3)
+        what = f"{edge} has both tunnels{f' and uses {hub}' if hub else ''}"
+        until(settled, what, seconds, 0.3, explain=self.ended)
+
+    def ended(self) -> str:
+        """Which daemons ended by themselves, with their last words; empty if none did."""
+        return "; ".join(device.ended() for device in self.devices.values() if device.ended())

@@ -3,10 +3,10 @@
 
 import re
 
-from tests.lab.command import run
 from tests.lab.demo.check import expect
 from tests.lab.demo.world import World
 from tests.lab.device import Daemon, Device
+from tests.lab.residue import differences, look
 from tests.lab.traffic import Stream
 from tests.lab.wait import until
 
@@ -26,21 +26,22 @@ def agent_crash(world: World) -> str:
     ]
     for stream in streams:
         stream.wait_for_replies(_WHILE // 2, 10)
-    before = _associations(shop), _own_routes(shop)
-    expect(bool(before[0]), "shop1's charon names no SA, so nothing could be compared")
+    associations, state = _associations(shop), look(shop.ns)
+    expect(bool(associations), "shop1's charon names no SA, so nothing could be compared")
     shop.kill(Daemon.AGENT)
     _go_on(streams)
     shop.start(Daemon.AGENT)
     until(lambda: shop.status().get("hub"), "the new agent knows its hub", 20, 0.3)
     _go_on(streams)
     tallies = [stream.stop() for stream in streams]
-    after = _associations(shop), _own_routes(shop)
     lost = sum(tally.lost for tally in tallies)
     expect(lost == 0, f"{lost} of {sum(tally.sent for tally in tallies)} echo requests lost")
-    expect(before[0] <= after[0], f"SAs torn down: {sorted(before[0] - after[0])}")
-    expect(before[1] == after[1], f"routes changed: {sorted(before[1] ^ after[1])}")
+    torn = associations - _associations(shop)
+    expect(not torn, f"SAs torn down: {sorted(torn)}")
+    changed = differences(state, look(shop.ns))
+    expect(not changed, f"not as it was before: {'; '.join(changed[:5])}")
     sent = sum(tally.sent for tally in tallies)
-    return f"0 of {sent} lost; the same {len(before[0])} SAs and {len(after[1])} routes as before"
+    return f"0 of {sent} lost; the same {len(associations)} SAs, and no route, rule or chain changed"
 
 
 def _go_on(streams: list[Stream]) -> None:
@@ -53,8 +54,3 @@ def _go_on(streams: list[Stream]) -> None:
 def _associations(device: Device) -> frozenset[tuple[str, ...]]:
     """charon's SAs by name and number; a number is never used again."""
     return frozenset(_ASSOCIATION.findall(device.security_associations()))
-
-
-def _own_routes(device: Device) -> frozenset[str]:
-    lines = [run("ip", family, "route", "show", "table", "7410", ns=device.ns) for family in ("-4", "-6")]
-    return frozenset(" ".join(line.split()) for line in "".join(lines).splitlines())

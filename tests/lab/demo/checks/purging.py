@@ -28,7 +28,8 @@ def purge(world: World) -> str:
         list(workers.map(_purge, world.devices.values()))
     for device in world.devices.values():
         _see_nothing_left(world, device)
-    return f"{sum(ours.values())} traces on {len(ours)} devices removed; what others had there is unchanged"
+    undone = f"{sum(ours.values())} lines of kernel state on {len(ours)} devices undone"
+    return f"{undone}; what others have there is unchanged"
 
 
 def _purge(device: Device) -> None:
@@ -42,7 +43,7 @@ def _purge(device: Device) -> None:
 
 def _see_nothing_left(world: World, device: Device) -> None:
     left = differences(world.before[device.name], look(device.ns))
-    expect(not left, f"{device.name}: {'; '.join(left[:5])}")
+    expect(not left, f"{device.name}: {'; '.join(left)}")
     expect(bystander.has_kept_its_file(device), f"{device.name}: another's CNI file was changed or removed")
     expect(not device.conflist.exists(), f"{device.name}: our conflist is still there")
     running = world.namespaces.pids(device.name)
