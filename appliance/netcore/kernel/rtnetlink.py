@@ -14,10 +14,12 @@ from socket import AF_INET, AF_INET6, if_nametoindex
 from types import TracebackType
 from typing import Any
 
-from pyroute2 import AsyncIPRoute, NetlinkError
+from pyroute2.iproute import AsyncIPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.plan.values import Address, Prefix
+from appliance.netcore.spec import Vxlan
 
 _FAMILIES = {4: int(AF_INET), 6: int(AF_INET6)}
 _VERSIONS = {number: version for version, number in _FAMILIES.items()}
@@ -46,6 +48,7 @@ class RawLink:
     mtu: int
     up: bool
     if_id: int | None
+    vxlan: Vxlan | None
 
 
 class Netlink:
@@ -191,12 +194,23 @@ def family(version: int) -> int:
 def _raw_link(message: Message) -> RawLink:
     info = message.nested("IFLA_LINKINFO")
     kind = (info.text("IFLA_INFO_KIND") if info else None) or ""
-    data = info.nested("IFLA_INFO_DATA") if info and kind == "xfrm" else None
+    data = info.nested("IFLA_INFO_DATA") if info and kind in ("xfrm", "vxlan") else None
     return RawLink(
         index=message.field("index"),
         name=message.text("IFLA_IFNAME") or "",
         kind=kind,
         mtu=message.number("IFLA_MTU") or 0,
         up=bool(message.field("flags") & 1),  # IFF_UP
-        if_id=data.number("IFLA_XFRM_IF_ID") if data else None,
+        if_id=data.number("IFLA_XFRM_IF_ID") if data and kind == "xfrm" else None,
+        vxlan=_vxlan(data, message.text("IFLA_ADDRESS") or "") if data and kind == "vxlan" else None,
     )
+
+
+def _vxlan(data: Message, hardware: str) -> Vxlan | None:
+    """None where it is not one of two fixed ends, and so none of ours."""
+    local = data.address("IFLA_VXLAN_LOCAL") or data.address("IFLA_VXLAN_LOCAL6")
+    remote = data.address("IFLA_VXLAN_GROUP") or data.address("IFLA_VXLAN_GROUP6")
+    if local is None or remote is None:
+        return None
+    network, port = data.number("IFLA_VXLAN_ID") or 0, data.number("IFLA_VXLAN_PORT") or 0
+    return Vxlan(network, local, remote, port, hardware)

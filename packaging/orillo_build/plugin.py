@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nuitka's side of the build: which modules become C, which stay bytecode, and what is trimmed.
+
+Nuitka loads this file itself, outside its package.
+"""
+
+from typing import Any
+
+from nuitka.freezer import ImportDetection
+from nuitka.plugins.PluginBase import NuitkaPluginBase
+
+from orillo_build.programs import is_of_others
+from orillo_build.trims import trimmed
+
+# Nuitka would take in the whole standard library, in case a program imports by string. Ours does not; what is
+# left is what some module imports, and what `Program.included` names.
+ImportDetection._stdlib_modules_names = ()  # noqa: SLF001 -- there is no option for it
+
+
+class OrilloPlugin(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka has no types
+    """Our own packages to C, all others as they are."""
+
+    plugin_name = "orillo"
+    plugin_desc = "own packages to C, packages of others trimmed and as bytecode"
+
+    @staticmethod
+    def isAlwaysEnabled() -> bool:
+        """Without being asked for."""
+        return True
+
+    def decideCompilation(self, module_name: Any) -> str | None:
+        """`bytecode` for a module of others; else Nuitka decides."""
+        return "bytecode" if is_of_others(module_name.asString()) else None
+
+    def onModuleSourceCode(self, module_name: Any, source_filename: str, source_code: str) -> str:
+        """The source as it is built."""
+        del source_filename
+        return trimmed(module_name.asString(), source_code)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is built: for each program where it starts, what it may hold and what it must never hold.
+
+A daemon's memory follows what is *included*, imported or not: the constants of a program are one blob, which
+becomes resident at its start. So the lists here are part of the product.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ENTRIES = Path(__file__).parent / "entry"
+
+#: Packages of others stay frozen bytecode: as C they make the daemon larger, and the build ten times longer.
+BYTECODE = (
+    "anyio",
+    "certifi",
+    "cryptography",
+    "h11",
+    "httpcore",
+    "httpx",
+    "idna",
+    "linkify_it",
+    "markdown_it",
+    "mdit_py_plugins",
+    "mdurl",
+    "msgspec",
+    "platformdirs",
+    "pygments",
+    "pyroute2",
+    "rich",
+    "textual",
+    "tomli",
+    "typing_extensions",
+    "uc_micro",
+    "vici",
+)
+
+#: In no program of an appliance: development, other people's event loops and codecs, a graphical toolkit.
+_NEVER = (
+    "_pytest",
+    "aiohttp",
+    "brotli",
+    "brotlicffi",
+    "cffi",
+    "cloud",
+    "distutils",
+    "doctest",
+    "ensurepip",
+    "h2",
+    "hypothesis",
+    "idlelib",
+    "lib2to3",
+    "mypy",
+    "nuitka",
+    "pip",
+    "pycparser",
+    "pydoc",
+    "pydoc_data",
+    "pytest",
+    "setuptools",
+    "socksio",
+    "tests",
+    "tkinter",
+    "trio",
+    "turtledemo",
+    "unittest",
+    "uvloop",
+    "venv",
+    "zstandard",
+)
+
+#: What the terminal may hold and the daemon may not.
+_TERMINAL = ("appliance.tui", "textual", "rich", "pygments", "markdown_it", "click")
+
+#: Parts of dependencies that the daemon's paths never reach, each of which would bring more with it.
+_UNREACHED = (
+    "concurrent.futures.process",
+    "httpx._main",
+    "multiprocessing",
+    "sqlite3",
+    "xml",
+    "xmlrpc",
+)
+
+
+def is_of_others(module: str) -> bool:
+    """Whether a module stays bytecode. Nuitka's own helpers (`x-preLoad`) are always compiled."""
+    return "-" not in module and module.partition(".")[0] in BYTECODE
+
+
+@dataclass(frozen=True)
+class Program:
+    """One executable."""
+
+    name: str
+    #: Never followed, and never there: the build fails if the report names one.
+    forbidden: tuple[str, ...]
+    #: Needed, and not seen by the compiler: imported by C code, or only tried.
+    included: tuple[str, ...] = ()
+
+    @property
+    def entry(self) -> Path:
+        return ENTRIES / f"{self.name}.py"
+
+    def forbids(self, module: str) -> bool:
+        """Whether `module` is, or is below, a forbidden one."""
+        return any(module == name or module.startswith(f"{name}.") for name in self.forbidden)
+
+
+DAEMON = Program("orillo", forbidden=(*_NEVER, *_TERMINAL, *_UNREACHED), included=("_json",))
+PROGRAMS = (DAEMON,)
