@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from appliance.netcore.charon.door import Charon
-from appliance.netcore.charon.listing import CharonStats, LoadedCertificate, LoadedChild, LoadedConnection
+from appliance.netcore.charon.listing import (
+    AgreedChild,
+    AgreedSa,
+    CharonStats,
+    LoadedCertificate,
+    LoadedChild,
+    LoadedConnection,
+)
 from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.plan.values import Address
 from appliance.netcore.tunnel import ChildSa, IkeSa
@@ -37,6 +44,7 @@ class FakeCharon(Charon):
         self._wire = wire
         self._connections: dict[str, Mapping[str, Any]] = {}
         self._certificates: tuple[LoadedCertificate, ...] = ()
+        self._made_by: dict[str, Mapping[str, Any]] = {}
         self._ids = itertools.count(1)
         wire.charons[address] = self
 
@@ -58,6 +66,11 @@ class FakeCharon(Charon):
     async def list_sas(self) -> tuple[IkeSa, ...]:
         self._check()
         return tuple(self.sas.values())
+
+    async def list_agreed(self, connection: str | None = None) -> tuple[AgreedSa, ...]:
+        self._check()
+        wanted = [sa for sa in self.sas.values() if connection in (None, sa.name) and sa.established]
+        return tuple(self._agreed(sa) for sa in wanted)
 
     async def list_connections(self) -> dict[str, LoadedConnection]:
         self._check()
@@ -158,6 +171,21 @@ class FakeCharon(Charon):
     def _keep(self, sa: IkeSa, children: list[ChildSa]) -> None:
         self.sas[sa.id] = replace(sa, children=tuple(children))
 
+    def _agreed(self, sa: IkeSa) -> AgreedSa:
+        """By the settings that were loaded when it was made, and not by those of now."""
+        made_by = self._made_by[sa.id]
+        children = [(child, _listed(self._made_by[child.id]).children[child.name]) for child in sa.children]
+        return AgreedSa(
+            name=sa.name,
+            id=sa.id,
+            local_id=made_by["local"]["id"],
+            remote_id=made_by["remote"]["id"],
+            children=tuple(
+                AgreedChild(child.name, child.id, loaded.local_ts, loaded.remote_ts, None)
+                for child, loaded in children
+            ),
+        )
+
     def _tell_gone(self, sa: IkeSa, child: str | None) -> None:
         peer = self._wire.charons.get(str(sa.remote))
         if peer is not None and peer.running:
@@ -167,7 +195,9 @@ class FakeCharon(Charon):
         sa = next((sa for sa in self.sas.values() if sa.name == connection), None)
         if sa is None:
             sa = IkeSa(connection, str(next(self._ids)), "ESTABLISHED", _host(self.address), _host(remote))
+            self._made_by[sa.id] = self._connections[connection]
         installed = ChildSa(child, str(next(self._ids)), "INSTALLED", encap=True)
+        self._made_by[installed.id] = self._connections[connection]
         self.sas[sa.id] = replace(sa, children=(*sa.children, installed))
 
 

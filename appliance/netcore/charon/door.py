@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from appliance.netcore.charon.listing import (
+    AgreedSa,
     CharonStats,
     LoadedCertificate,
     LoadedConnection,
+    read_agreed,
     read_certificate,
     read_connections,
     read_sas,
@@ -37,6 +39,12 @@ class Charon:
 
     async def list_sas(self) -> tuple[IkeSa, ...]:
         return tuple(sa for item in await self._collect("list-sas", "list-sa") for sa in read_sas(item))
+
+    async def list_agreed(self, connection: str | None = None) -> tuple[AgreedSa, ...]:
+        """Who the established IKE SAs are between and what for: of one connection, or of all."""
+        only = {"ike": connection} if connection is not None else None
+        sections = await self._collect("list-sas", "list-sa", only)
+        return tuple(sa for section in sections for sa in read_agreed(section))
 
     async def list_connections(self) -> dict[str, LoadedConnection]:
         sections = await self._collect("list-conns", "list-conn")

@@ -42,6 +42,28 @@ class LoadedConnection:
 
 
 @dataclass(frozen=True)
+class AgreedChild:
+    """What a CHILD SA that carries packets was agreed for; `if_id` is its XFRM interface's, if it has one."""
+
+    name: str
+    id: str
+    local_ts: frozenset[str]
+    remote_ts: frozenset[str]
+    if_id: int | None
+
+
+@dataclass(frozen=True)
+class AgreedSa:
+    """Who an established IKE SA is between, and its children."""
+
+    name: str
+    id: str
+    local_id: str
+    remote_id: str
+    children: tuple[AgreedChild, ...]
+
+
+@dataclass(frozen=True)
 class LoadedCertificate:
     """A certificate that charon holds: its DER bytes, and whether charon holds its private key."""
 
@@ -84,6 +106,31 @@ def _read_child(sa: Mapping[str, Any]) -> ChildSa:
         packets_in=_number(sa, "packets-in"),
         packets_out=_number(sa, "packets-out"),
         encap=sa.get("encap") == b"yes",
+    )
+
+
+def read_agreed(section: Mapping[str, Any]) -> Iterator[AgreedSa]:
+    """One event of `list-sas`, for what was agreed. What is on its way, up or down, is left out."""
+    for (name, raw), sa in zip(section.items(), read_sas(section), strict=True):
+        if sa.established:
+            carrying = {child.id for child in sa.children if child.carries}
+            children = map(_read_agreed_child, raw.get("child-sas", {}).values())
+            yield AgreedSa(
+                name=name,
+                id=sa.id,
+                local_id=_text(raw.get("local-id", b"")),
+                remote_id=_text(raw.get("remote-id", b"")),
+                children=tuple(child for child in children if child.id in carrying),
+            )
+
+
+def _read_agreed_child(sa: Mapping[str, Any]) -> AgreedChild:
+    return AgreedChild(
+        name=_text(sa["name"]),
+        id=_text(sa["uniqueid"]),
+        local_ts=frozenset(_text(value) for value in sa.get("local-ts", ())),
+        remote_ts=frozenset(_text(value) for value in sa.get("remote-ts", ())),
+        if_id=int(sa["if-id-out"], 16) if "if-id-out" in sa else None,
     )
 
 

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 
 from appliance.netcore.charon.door import Charon
-from appliance.netcore.charon.listing import LoadedCertificate, LoadedChild, LoadedConnection
+from appliance.netcore.charon.listing import (
+    AgreedChild,
+    LoadedCertificate,
+    LoadedChild,
+    LoadedConnection,
+)
 from appliance.netcore.desired.connections import Child, Connection, settings
 from appliance.netcore.desired.credentials import KEY, Credentials
 from appliance.netcore.errors import DoorError, NotYetError
@@ -18,32 +23,60 @@ _UNKNOWN = Connection("", "", {}, Tunnel())
 
 
 class ConnectionTable:
-    """The connections that charon has loaded.
+    """The connections that charon has loaded, with the SAs that were made by them.
 
     charon does not list all that it was given, so what was put is remembered, and what can be seen of it is
-    compared. After a restart of the agent everything is put once more, which leaves SAs alone.
+    compared. After a restart of the agent everything is put once more, which leaves SAs alone that are as
+    the connections have it.
     """
 
     def __init__(self, charon: Charon) -> None:
         self._charon = charon
         self._put: dict[str, Connection] = {}
+        #: Connections that may be unloaded while SAs of theirs are still up; None before the first look.
+        self._leaving: set[str] | None = None
 
     async def observe(self) -> Mapping[str, Connection]:
         loaded = await self._charon.list_connections()
-        return {name: self._as_put(name, seen) for name, seen in loaded.items()}
+        if self._leaving is None:
+            # An agent that ended between the two halves of `delete` left SAs that no connection stands for.
+            self._leaving = {sa.name for sa in await self._charon.list_agreed()} - loaded.keys()
+        found = {name: self._as_put(name, seen) for name, seen in loaded.items()}
+        return dict.fromkeys(self._leaving, _UNKNOWN) | found
 
     async def put(self, key: str, value: Connection) -> None:
         if value.waits_for:
             # What is loaded stays: pinned to the source that it had, its SAs may outlive a short cut.
             raise NotYetError(f"waiting for {value.waits_for}")
         await self._charon.load_connection(key, settings(value))
+        await self._end_misfits(key, value)
         self._put[key] = value
+        if self._leaving:
+            self._leaving.discard(key)
 
     async def delete(self, key: str) -> None:
         """A peer that left the plan loses its tunnel with its connection."""
+        if self._leaving is not None:
+            self._leaving.add(key)
         await self._charon.unload_connection(key)
         self._put.pop(key, None)
         await self._charon.terminate_ike(key, force=True)
+        if self._leaving is not None:
+            self._leaving.discard(key)
+
+    async def _end_misfits(self, name: str, wished: Connection) -> None:
+        """End what was agreed under another wish, since a changed connection leaves its SAs as they were.
+
+        A device that was enrolled anew is another identity: the one before it may be stolen. And a child of
+        other selectors, or of another interface, carries nothing of what it is now meant for.
+        """
+        for sa in await self._charon.list_agreed(name):
+            if (sa.local_id, sa.remote_id) != (wished.local_id, wished.remote_id):
+                await self._charon.terminate_ike_id(sa.id, force=True)
+                continue
+            for child in sa.children:
+                if not _child_fits(child, wished.children.get(child.name)):
+                    await self._charon.terminate_child(child.id)
 
     def _as_put(self, name: str, seen: LoadedConnection) -> Connection:
         put = self._put.get(name)
@@ -62,7 +95,11 @@ def looks_like(seen: LoadedConnection, put: Connection) -> bool:
     )
 
 
-def _child_looks_like(seen: LoadedChild, put: Child) -> bool:
+def _child_fits(agreed: AgreedChild, wished: Child | None) -> bool:
+    return wished is not None and agreed.if_id == wished.if_id and _child_looks_like(agreed, wished)
+
+
+def _child_looks_like(seen: LoadedChild | AgreedChild, put: Child) -> bool:
     wished = ({str(ts) for ts in put.local_ts}, {str(ts) for ts in put.remote_ts})
     return ({_prefix(ts) for ts in seen.local_ts}, {_prefix(ts) for ts in seen.remote_ts}) == wished
 
