@@ -3,6 +3,9 @@
 
 from collections.abc import Callable, Mapping
 
+from tests.bench import footprint
 from tests.bench.outcome import Outcome
 
-BENCHES: Mapping[str, Callable[[], Outcome]] = {}
+BENCHES: Mapping[str, Callable[[], Outcome]] = {
+    "footprint": footprint.run,
+}
