@@ -7,6 +7,7 @@ Pure, and below both `desired` and `kernel`, so that neither has to know the oth
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from appliance.netcore.plan.values import Address, Prefix
@@ -15,6 +16,8 @@ from appliance.netcore.plan.values import Address, Prefix
 TABLE = 7410
 PRIORITY = 7410
 PROTOCOL = 174
+#: The same for what a connector itself says over its overlay address, looked at before the other table.
+OWN_TABLE = 7409
 #: charon's own table and rule. Its rule never matches; both are ours to purge.
 CHARON_TABLE = 7411
 
@@ -25,8 +28,12 @@ METRIC_UNREACHABLE = 4_000_000
 
 #: The link that holds the addresses of this device that no cable has.
 HOLDER = "orillo0"
-#: How the names of our XFRM interfaces begin.
+#: How the names of our XFRM interfaces and VXLAN links begin.
 TUNNEL_PREFIX = "orillo-"
+
+#: On a VXLAN link of ours there is one neighbour. It has these addresses on every such link, in each family,
+#: and an entry for each that never has to be asked for.
+NEXT_HOPS: dict[int, Address] = {4: IPv4Address("169.254.0.1"), 6: IPv6Address("fe80::1")}
 
 
 class Ipsec(StrEnum):
@@ -49,17 +56,34 @@ class LinkKind(StrEnum):
 
     HOLDER = "holder"
     XFRM = "xfrm"
+    VXLAN = "vxlan"
+
+
+@dataclass(frozen=True)
+class Vxlan:
+    """What a point-to-point VXLAN link (RFC 7348) is made of; `hardware` is its own hardware address."""
+
+    network: int
+    local: Address
+    remote: Address
+    port: int
+    hardware: str
 
 
 @dataclass(frozen=True)
 class Link:
-    """A link of ours, under its name. `addresses` are host addresses; no `mtu` leaves it as it is."""
+    """A link of ours, under its name. `addresses` are host addresses; no `mtu` leaves it as it is.
+
+    `neighbour` is the hardware address of both `NEXT_HOPS`, on a VXLAN link.
+    """
 
     kind: LinkKind
     addresses: AbstractSet[Address] = frozenset()
     if_id: int | None = None
     mtu: int | None = None
     up: bool = True
+    vxlan: Vxlan | None = None
+    neighbour: str | None = None
 
 
 class RouteKind(StrEnum):
@@ -75,14 +99,20 @@ class RouteKey(NamedTuple):
 
     dst: Prefix
     metric: int
+    table: int = TABLE
 
     def __str__(self) -> str:
-        return f"{self.dst} metric {self.metric}"
+        where = "" if self.table == TABLE else f" table {self.table}"
+        return f"{self.dst} metric {self.metric}{where}"
 
 
 @dataclass(frozen=True)
 class Route:
-    """A route of ours. `device` is None where a gateway decides it, and where nothing is sent."""
+    """A route of ours.
+
+    `device` is None where a gateway decides it, and where nothing is sent. A gateway of `NEXT_HOPS` needs
+    one.
+    """
 
     dst: Prefix
     kind: RouteKind
@@ -94,7 +124,7 @@ class Route:
 
     @property
     def key(self) -> RouteKey:
-        return RouteKey(self.dst, self.metric)
+        return RouteKey(self.dst, self.metric, self.table)
 
 
 class RuleKey(NamedTuple):
@@ -109,11 +139,15 @@ class RuleKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """Every packet of one family is looked up in `table`, before the rules of higher priority numbers."""
+    """Packets of one family are looked up in `table`, before the rules of higher priority numbers.
+
+    All of them, or those from one `source`.
+    """
 
     version: int
     priority: int = PRIORITY
     table: int = TABLE
+    source: Address | None = None
 
     @property
     def key(self) -> RuleKey:

@@ -13,7 +13,6 @@ from appliance.netcore.plan.values import Address
 #: Names of the CHILD SAs, the same on both ends.
 PROBE = "probe"
 SITE = "site"
-MESH = "mesh"
 
 #: In these states a CHILD SA carries packets and is not about to be replaced or to go.
 _CARRYING = frozenset({"INSTALLED", "UPDATING", "REKEYING"})

@@ -18,16 +18,28 @@ from appliance.netcore.kernel.rtnetlink_links import LinkDoor
 from appliance.netcore.kernel.rtnetlink_routes import RouteDoor
 from appliance.netcore.kernel.rtnetlink_watch import changes
 from appliance.netcore.kernel.sysctl import SysctlDoor
+from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Prefix, host_prefix
 from appliance.netcore.reconcile import links as link_room
 from appliance.netcore.reconcile import routes as route_room
 from appliance.netcore.reconcile.links import Links, LinkTable
 from appliance.netcore.reconcile.routes import Routes, RouteTable, RuleTable
 from appliance.netcore.reconcile.table import Phase, reconcile
-from appliance.netcore.spec import HOLDER, Connected, Link, LinkKind, Route, RouteKind, Rule
+from appliance.netcore.spec import (
+    HOLDER,
+    NEXT_HOPS,
+    OWN_TABLE,
+    Connected,
+    Link,
+    LinkKind,
+    Route,
+    RouteKind,
+    Rule,
+    Vxlan,
+)
 from tests.contract.namespace import ip, own_namespace
 from tests.fakes.netlink import FakeNetlink
-from tests.unit.plan.plans import edge_plan
+from tests.unit.plan.plans import connector_plan, edge_plan
 
 V4, V6 = ip_network("10.200.2.0/24"), ip_network("fd00:200:0:2::/64")
 OVERLAY = frozenset({ip_address("10.255.0.1"), ip_address("fd00:255::1")})
@@ -172,15 +184,47 @@ async def test_missing_kind_of_link_fails_with_the_kernels_words(host: Host) -> 
         assert (await host.links.links())["orillo-hub1"] == wish
 
 
+async def test_link_between_connectors_is_put_replaced_and_deleted(host: Host) -> None:
+    await host.links.put_link(HOLDER, HOLDING)
+    for wish in (between("10.255.0.12"), between("10.255.0.13"), between("fd00:255::c")):
+        await host.links.put_link("orillo-x", wish)
+        await host.links.put_link("orillo-x", wish)
+        assert await host.links.links() == {HOLDER: HOLDING, "orillo-x": wish}
+    await host.links.delete_link("orillo-x")
+    assert await host.links.links() == {HOLDER: HOLDING}
+
+
+async def test_two_links_of_one_network_number_are_refused(host: Host) -> None:
+    """The kernel could not say which of them a packet came in on."""
+    await host.links.put_link("orillo-x", between("10.255.0.12"))
+    with pytest.raises(DoorError, match="VNI already exists"):
+        await host.links.put_link("orillo-y", between("10.255.0.13", network=12))
+    await host.links.put_link("orillo-y", between("10.255.0.13"))
+    assert sorted(await host.links.links()) == ["orillo-x", "orillo-y"]
+
+
+def between(remote: str, network: int | None = None) -> Link:
+    """A link to the connector with that overlay address."""
+    far = ip_address(remote)
+    local = ip_address("10.255.0.1" if far.version == 4 else "fd00:255::1")
+    number = far.packed[-1] if network is None else network
+    vxlan = Vxlan(number, local, far, 7411, "02:00:0a:ff:00:01")
+    return Link(LinkKind.VXLAN, mtu=1350, vxlan=vxlan, neighbour="02:00:0a:ff:00:0c")
+
+
 @pytest.mark.parametrize("prefix", [V4, V6])
 async def test_every_kind_of_route_reads_back_as_put(host: Host, prefix: Prefix) -> None:
     gateway = ip_address("192.168.1.1" if prefix == V4 else "fd01::1")
     own = ip_address("10.255.0.1" if prefix == V4 else "fd00:255::1")
     await host.links.put_link(HOLDER, HOLDING)
+    await host.links.put_link("orillo-x", between("10.255.0.12"))
+    hop = NEXT_HOPS[prefix.version]
     wanted = [
         Route(prefix, RouteKind.THROW, 50),
         Route(prefix, RouteKind.UNICAST, 100, device="ipsec7", source=own),
         Route(prefix, RouteKind.UNICAST, 101, gateway=gateway, source=own),
+        Route(prefix, RouteKind.UNICAST, 102, gateway=hop, device="orillo-x", source=own),
+        Route(prefix, RouteKind.UNICAST, 100, device="ipsec7", source=own, table=OWN_TABLE),
         Route(prefix, RouteKind.UNREACHABLE, 4_000_000),
     ]
     for route in wanted:
@@ -237,12 +281,25 @@ async def test_rules_are_put_once_and_deleted(host: Host) -> None:
     for version in (4, 6):
         await host.routes.put_rule(Rule(version))
         await host.routes.put_rule(Rule(version))
-    assert await host.routes.rules() == rules()
-    for rule in rules().values():
+    assert await host.routes.rules() == rules(edge_plan())
+    for rule in rules(edge_plan()).values():
         await host.routes.delete_rule(rule)
         await host.routes.delete_rule(rule)
     assert await host.routes.rules() == {}
     assert host.foreign() == before
+
+
+@pytest.mark.parametrize("addresses", [("10.255.0.1", "10.255.0.2"), ("fd00:255::1", "fd00:255::2")])
+async def test_a_rule_for_another_source_replaces_the_first(host: Host, addresses: tuple[str, str]) -> None:
+    table = RuleTable(host.routes)
+    for address in map(ip_address, addresses):
+        rule = Rule(address.version, OWN_TABLE, OWN_TABLE, address)
+        for expected in (True, False):
+            outcome = await reconcile(table, {rule.key: rule})
+            assert bool(outcome.changed) is expected
+        assert await host.routes.rules() == {rule.key: rule}
+    await reconcile(table, {})
+    assert await host.routes.rules() == {}
 
 
 async def test_connected_prefixes_are_those_of_links_not_ours(host: Host) -> None:
@@ -259,19 +316,23 @@ async def test_source_is_the_address_on_the_way(host: Host) -> None:
     assert await host.source("203.0.113.9") is None
 
 
-async def test_a_plan_is_applied_in_one_pass_and_the_next_one_finds_nothing_to_do(host: Host) -> None:
-    plan = edge_plan()
+@pytest.mark.parametrize("plan", [edge_plan(), connector_plan()], ids=["edge", "connector"])
+async def test_a_plan_is_applied_in_one_pass_and_the_next_one_finds_nothing_to_do(
+    host: Host, plan: Plan
+) -> None:
     facts = Facts(
         ipsec=Ipsec.LIBIPSEC,
         tun="ipsec7",
         hub="connector-1",
         connected=tuple(one.prefix for one in await host.connected()),
+        owners={"shop2": "connector-2"},
+        probed=frozenset({"shop2"}),
     )
     for expected in (True, False):
         outcomes = [
             await reconcile(LinkTable(host.links), links(plan, facts)),
             await reconcile(RouteTable(host.routes), routes(plan, facts)),
-            await reconcile(RuleTable(host.routes), rules()),
+            await reconcile(RuleTable(host.routes), rules(plan)),
         ]
         statuses = [status for outcome in outcomes for status in outcome.statuses.values()]
         assert {status.phase for status in statuses} == {Phase.APPLIED}, statuses
@@ -288,12 +349,13 @@ async def test_a_pass_prunes_ours_and_only_ours(host: Host) -> None:
     assert host.foreign() == before
 
 
-async def test_purge_leaves_nothing_of_ours_and_all_of_others(host: Host) -> None:
+@pytest.mark.parametrize("plan", [edge_plan(), connector_plan()], ids=["edge", "connector"])
+async def test_purge_leaves_nothing_of_ours_and_all_of_others(host: Host, plan: Plan) -> None:
     before = host.foreign()
-    plan, facts = edge_plan(), Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec7", hub="connector-1")
+    facts = Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec7", hub="connector-1", probed=frozenset({"shop2"}))
     await reconcile(LinkTable(host.links), links(plan, facts))
     await reconcile(RouteTable(host.routes), routes(plan, facts))
-    await reconcile(RuleTable(host.routes), rules())
+    await reconcile(RuleTable(host.routes), rules(plan))
     removed = await route_room.purge(host.routes) + await link_room.purge(host.links, "br-orillo")
     assert f"link {HOLDER}" in removed
     assert "bridge br-orillo" in removed

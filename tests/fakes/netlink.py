@@ -12,6 +12,7 @@ from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.plan.values import Address
 from appliance.netcore.spec import (
     HOLDER,
+    NEXT_HOPS,
     TUNNEL_PREFIX,
     Connected,
     Link,
@@ -21,6 +22,7 @@ from appliance.netcore.spec import (
     RouteKind,
     Rule,
     RuleKey,
+    Vxlan,
 )
 
 InterfaceAddress = IPv4Interface | IPv6Interface
@@ -54,6 +56,10 @@ class FakeNetlink:
             raise DoorError(f"the kernel refused XFRM interface {name}: Unknown device type")
         if name != HOLDER and not name.startswith(TUNNEL_PREFIX):
             raise AssertionError(f"{name} is no name of ours")
+        if link.vxlan is not None and any(
+            other != name and _alike(link.vxlan, taken.vxlan) for other, taken in self._links.items()
+        ):
+            raise DoorError(f"the kernel refused VXLAN link {name}: the specified VNI already exists")
         self._links[name] = link
         self._forget_dead()
 
@@ -73,7 +79,7 @@ class FakeNetlink:
     async def put_route(self, route: Route) -> None:
         if route.device is not None and route.device not in (*self._links, *self.others, *self.bridges):
             raise NotYetError(f"waiting for link {route.device}")
-        if route.gateway is not None and not self._on_link(route.gateway):
+        if route.gateway is not None and not self._on_link(route.gateway, route.device):
             raise DoorError(f"the kernel refused the route {route.key}: Nexthop has invalid gateway")
         if route.source is not None and route.source not in self._addresses():
             raise DoorError(f"the kernel refused the route {route.key}: Invalid source address")
@@ -109,7 +115,9 @@ class FakeNetlink:
         held = [(own.network, name) for name, addresses in self.others.items() for own in addresses]
         return tuple(Connected(*one) for one in sorted(held, key=lambda one: (one[0].version, str(one[0]))))
 
-    def _on_link(self, gateway: Address) -> bool:
+    def _on_link(self, gateway: Address, device: str | None) -> bool:
+        if device is not None:
+            return gateway in NEXT_HOPS.values()
         return any(gateway in own.network for addresses in self.others.values() for own in addresses)
 
     def _addresses(self) -> set[Address]:
@@ -124,3 +132,10 @@ class FakeNetlink:
             for key, route in self._routes.items()
             if route.device in known and route.source in held
         }
+
+
+def _alike(one: Vxlan, other: Vxlan | None) -> bool:
+    """Whether the kernel could not tell two links' packets apart: it looks at no address."""
+    if other is None or one.local.version != other.local.version:
+        return False
+    return (one.network, one.port) == (other.network, other.port)

@@ -16,7 +16,7 @@ from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Plan, Tunnel
 from appliance.netcore.plan.values import Address, Prefix, Role, host_prefix
 from appliance.netcore.spec import Ipsec
-from appliance.netcore.tunnel import MESH, PROBE, SITE
+from appliance.netcore.tunnel import PROBE, SITE
 
 _IKE_PORT = 500  # RFC 7296, section 2.23: only on this port IKE goes without the marker of NAT traversal
 
@@ -91,7 +91,8 @@ def _of_connector(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
             site = Child(_EVERYTHING, (*peer.prefixes, *_hosts(peer.overlay)), if_id)
             yield name, _awaited(plan, facts, name, {PROBE: probe, SITE: site})
         elif peer.role is Role.CONNECTOR:
-            children = {PROBE: probe, MESH: Child(_EVERYTHING, _EVERYTHING, if_id)}
+            # What edges say to each other across connectors goes inside it (desired/relays.py).
+            children = {PROBE: probe}
             if dials(plan, name):
                 addresses = peer.addresses or tuple(str(address) for address in peer.underlay)
                 yield name, _dialled(plan, facts, name, children, addresses)

@@ -17,7 +17,8 @@ class Facts:
     `ipsec` and `tun` are None while no charon answers (`tun` also with ESP in the kernel). `sources` is our
     own address towards a hub, by its name. `connected` are the prefixes on links that are not ours,
     `uplinks` those links, and `advertised` those of them that take IPv6 router advertisements. `hub` is the
-    hub whose site child carries our traffic. `owners` says which connector carries an edge's traffic
+    hub whose site child carries our traffic. `probed` are the edges that keep a tunnel to this connector,
+    whoever carries their traffic. `owners` says which connector carries an edge's traffic
     (connectors and cloud-nodes know it). `dead` are local backends whose probe failed. `resolvers` are the
     host's own name servers.
     """
@@ -29,6 +30,7 @@ class Facts:
     uplinks: tuple[str, ...] = ()
     advertised: tuple[str, ...] = ()
     hub: str | None = None
+    probed: frozenset[str] = frozenset()
     owners: Mapping[str, str] = field(default_factory=dict)
     dead: frozenset[tuple[Address, int]] = frozenset()
     resolvers: tuple[Address, ...] = ()

@@ -13,6 +13,7 @@ from appliance.netcore.desired.firewall_sets import (
     prefix_sets,
 )
 from appliance.netcore.desired.interfaces import interfaces
+from appliance.netcore.desired.relays import relays
 from appliance.netcore.desired.services import service_maps, slot_chains
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Prefix
@@ -22,7 +23,7 @@ from appliance.netcore.spec import HOLDER
 
 def firewall(plan: Plan, facts: Facts) -> Ruleset:
     """The whole table `inet orillo` for this device."""
-    sets = prefix_sets(plan, facts)
+    sets = prefix_sets(plan)
     maps = {family.version: service_maps(plan, facts, family.version) for family in FAMILIES}
     lines = [*declarations(sets)]
     for version, service in maps.items():
@@ -35,11 +36,15 @@ def firewall(plan: Plan, facts: Facts) -> Ruleset:
 
 
 def _links(plan: Plan, facts: Facts) -> dict[str, Elements]:
-    """The tunnels' links, and all links where the fabric's packets may go: those, our bridge and our own."""
-    tunnels = [one.name for one in interfaces(plan, facts)]
+    """The links that peers are behind, which of them are to other connectors, and where the fabric's packets
+    may go: those, our bridge and our own.
+    """
+    between = [relay.name for relay in relays(plan).values()]
+    tunnels = [one.name for one in interfaces(plan, facts)] + between
     bridge = () if plan.cni is None else (plan.cni.bridge,)
     return {
         "tunnels": link_elements(tunnels),
+        "relays": link_elements(between),
         "inside": link_elements({*tunnels, *bridge, HOLDER, "lo"}),
     }
 

@@ -3,11 +3,13 @@
 
 Rules name sets only, so that most changes of a plan or of the facts are changes of elements. No tunnel known
 is an empty set `tunnels`: nothing then matches as coming from a tunnel, and nothing may leave for the fabric.
+The links to other connectors are tunnels too, and are in the set `relays` beside.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from appliance.netcore.desired.firewall_sets import FAMILIES, Family, group_set
+from appliance.netcore.desired.relays import PORT, relay_mtu, relays
 from appliance.netcore.plan.model import Plan, PortRange, Rule
 from appliance.netcore.plan.values import Protocol, Role
 
@@ -71,6 +73,8 @@ def _egress(plan: Plan) -> Iterator[str]:
     for f in FAMILIES:
         if plan.place.role is Role.CONNECTOR:
             yield f"{f.name} daddr @remote{f.version} oifname != @tunnels drop"
+            # What goes to another connector's link still has to be encrypted.
+            yield f"{f.name} daddr @hubs{f.version} udp dport {PORT} oifname != @tunnels drop"
             continue
         # Without a pod network of ours, the link to our own prefixes has a name that we don't know.
         own = f"{f.name} daddr != @own{f.version} " if plan.cni is None else ""
@@ -80,9 +84,10 @@ def _egress(plan: Plan) -> Iterator[str]:
 
 def _clamp(plan: Plan, direction: str) -> Iterator[str]:
     """The kernel only ever makes an MSS smaller (nft_exthdr)."""
-    for f in FAMILIES:
-        size = plan.tunnel.mtu - f.headers
-        yield f"{direction} @tunnels meta nfproto ipv{f.version} {_SYN} {size}"
+    links = {"tunnels": plan.tunnel.mtu} | ({"relays": relay_mtu(plan)} if relays(plan) else {})
+    for name, mtu in links.items():
+        for f in FAMILIES:
+            yield f"{direction} @{name} meta nfproto ipv{f.version} {_SYN} {mtu - f.headers}"
 
 
 def _masquerade() -> Iterator[str]:
@@ -98,6 +103,8 @@ def _input(plan: Plan) -> Iterator[str]:
     yield "jump unanswered"
     if plan.place.role is Role.CLOUD_NODE:
         return
+    if plan.place.role is Role.CONNECTOR:
+        yield from _relay_input()
     yield "iifname != @tunnels accept"
     yield "ct state established,related accept"
     for f in FAMILIES:
@@ -108,6 +115,17 @@ def _input(plan: Plan) -> Iterator[str]:
     else:
         yield from (f"{f.name} daddr @own{f.version} accept" for f in FAMILIES)
     yield "drop"
+
+
+def _relay_input() -> Iterator[str]:
+    """Only another connector, and only through its tunnel, puts a packet into a link between connectors.
+
+    The kernel looks at the port and the network number alone, on whatever address it arrives.
+    """
+    for f in FAMILIES:
+        ends = f"{f.name} saddr @hubs{f.version} {f.name} daddr @overlay{f.version}"
+        yield f"iifname @tunnels iifname != @relays {ends} udp dport {PORT} accept"
+    yield f"udp dport {PORT} drop"
 
 
 def _edge_forward() -> Iterator[str]:
@@ -171,10 +189,9 @@ def _cloud_forward(plan: Plan) -> Iterator[str]:
     yield "jump unanswered"
     tunnels = plan.place.role is Role.CONNECTOR
     if tunnels:
-        # One end belongs to an edge whose tunnel is here, or two hubs would pass a packet to and fro.
-        for f in FAMILIES:
-            carried = f"{f.name} saddr != @owned{f.version} {f.name} daddr != @owned{f.version}"
-            yield f"iifname @tunnels oifname @tunnels {carried} drop"
+        # What one connector sent us is for us to deliver. Passed on, it would go to and fro while they
+        # disagree about who carries an edge.
+        yield "iifname @relays oifname @relays drop"
     for source, destination in _pairs(plan.policy):
         for f in FAMILIES:
             pair = (f"@{group_set(source)}{f.version}", f"@{group_set(destination)}{f.version}")

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from appliance.netcore.desired.facts import Facts
 from appliance.netcore.plan.model import Peer, Plan
 from appliance.netcore.plan.values import Prefix, Role, host_prefix
 from appliance.netcore.ruleset import Elements
@@ -41,16 +40,16 @@ def prefixes_of(peer: Peer) -> tuple[Prefix, ...]:
     return (*peer.prefixes, *(host_prefix(address) for address in peer.overlay))
 
 
-def prefix_sets(plan: Plan, facts: Facts) -> Mapping[str, tuple[Prefix, ...]]:
+def prefix_sets(plan: Plan) -> Mapping[str, tuple[Prefix, ...]]:
     """The members of every set of prefixes, both families together.
 
     own: the device's prefixes; overlay: its overlay addresses; peers: all of
     them; remote: those that are reached through a tunnel only; fabric: all that must never leave in clear;
-    owned: on a connector, the edges whose traffic it carries; cloud: endpoints that are no edges.
+    cloud: endpoints that are no edges; hubs: the overlay addresses of the other connectors.
     """
     overlay = tuple(host_prefix(address) for address in plan.overlay)
     peers = _members(plan.peers.values())
-    edges = _members(_edges(plan).values())
+    edges = _members(peer for peer in plan.peers.values() if peer.role is Role.EDGE)
     cloud = _members(peer for peer in plan.peers.values() if peer.role is not Role.EDGE)
     here = (*plan.prefixes, *overlay)
     sets = {
@@ -62,8 +61,9 @@ def prefix_sets(plan: Plan, facts: Facts) -> Mapping[str, tuple[Prefix, ...]]:
         "fabric": (*plan.fabric, *plan.service_range, *here, *peers),
     }
     if plan.place.role is not Role.EDGE:
-        owned = (peer for name, peer in _edges(plan).items() if _owns(plan, facts, name))
-        sets |= {"owned": _members(owned), "cloud": (*here, *cloud)}
+        hubs = (peer for peer in plan.peers.values() if peer.role is Role.CONNECTOR)
+        overlays = tuple(host_prefix(address) for hub in hubs for address in hub.overlay)
+        sets |= {"cloud": (*here, *cloud), "hubs": overlays}
     return sets | {group_set(group): _group(plan, group, here) for group in ruled_groups(plan)}
 
 
@@ -84,7 +84,7 @@ def prefix_elements(prefixes: Iterable[Prefix], version: int) -> Elements:
 
 def declarations(names: Iterable[str]) -> Iterator[str]:
     """The sets of links and of prefixes, and the maps of services."""
-    for links in ("tunnels", "inside"):
+    for links in ("tunnels", "relays", "inside"):
         yield f"set {links} {{ type ifname; }}"
     for family in FAMILIES:
         for name in names:
@@ -105,14 +105,6 @@ def _group(plan: Plan, group: str, here: tuple[Prefix, ...]) -> tuple[Prefix, ..
     """A group's peers. On an edge the device itself is left out: its rules name it by its own prefixes."""
     peers = _members(peer for peer in plan.peers.values() if group in peer.groups)
     return (*peers, *here) if group in plan.groups and plan.place.role is not Role.EDGE else peers
-
-
-def _edges(plan: Plan) -> dict[str, Peer]:
-    return {name: peer for name, peer in plan.peers.items() if peer.role is Role.EDGE}
-
-
-def _owns(plan: Plan, facts: Facts, edge: str) -> bool:
-    return plan.place.role is Role.CONNECTOR and facts.owners.get(edge) == plan.identity.name
 
 
 def _members(peers: Iterable[Peer]) -> tuple[Prefix, ...]:

@@ -24,6 +24,7 @@ class Interface:
 
 
 EDGES = Interface(f"{TUNNEL_PREFIX}edges", 7410)
+#: Between connectors. One for all of them: the selectors there are single addresses, and no two are equal.
 MESH = Interface(f"{TUNNEL_PREFIX}mesh", 7420)
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The links of ours: the one that holds our addresses, and the XFRM interfaces.
+"""The links of ours: the one that holds our addresses, the XFRM interfaces, and those to other connectors.
 
 The bridge of the pods is the CNI plug-in's, which makes it with the first pod.
 """
 
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.interfaces import interfaces
+from appliance.netcore.desired.relays import relays
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Address, Role
 from appliance.netcore.spec import HOLDER, Ipsec, Link, LinkKind
@@ -18,6 +19,8 @@ def links(plan: Plan, facts: Facts) -> dict[str, Link]:
     for one in interfaces(plan, facts):
         if one.if_id is not None:
             wanted[one.name] = Link(LinkKind.XFRM, if_id=one.if_id, mtu=plan.tunnel.mtu)
+    for relay in relays(plan).values():
+        wanted[relay.name] = Link(LinkKind.VXLAN, mtu=relay.mtu, vxlan=relay.vxlan, neighbour=relay.neighbour)
     return wanted
 
 

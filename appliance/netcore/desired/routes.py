@@ -6,12 +6,14 @@ metric, comes on top. What is near is thrown back to the main table, before both
 never takes it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.interfaces import interface
+from appliance.netcore.desired.relays import Relay, relays
 from appliance.netcore.plan.model import Peer, Plan
 from appliance.netcore.plan.values import Address, Prefix, Role, host_prefix
 from appliance.netcore.spec import (
@@ -19,6 +21,8 @@ from appliance.netcore.spec import (
     METRIC_FORWARD,
     METRIC_THROW,
     METRIC_UNREACHABLE,
+    NEXT_HOPS,
+    OWN_TABLE,
     Route,
     RouteKey,
     RouteKind,
@@ -27,9 +31,12 @@ from appliance.netcore.spec import (
 )
 
 
-def rules() -> dict[RuleKey, Rule]:
-    """One rule a family, to our table."""
-    wanted = (Rule(4), Rule(6))
+def rules(plan: Plan) -> dict[RuleKey, Rule]:
+    """One rule a family, to our table; on a connector another one before it, for what it says itself."""
+    wanted = [Rule(4), Rule(6)]
+    if plan.place.role is Role.CONNECTOR:
+        own = {address.version: address for address in reversed(plan.overlay)}
+        wanted += [Rule(version, OWN_TABLE, OWN_TABLE, own[version]) for version in sorted(own)]
     return {rule.key: rule for rule in wanted}
 
 
@@ -76,29 +83,43 @@ def _from_edge(plan: Plan, facts: Facts) -> Iterator[Route]:
 
 
 def _from_connector(plan: Plan, facts: Facts) -> Iterator[Route]:
+    others = relays(plan)
     for name, peer in plan.peers.items():
         if peer.role is Role.EDGE:
-            yield from _to_edge(plan, facts, name, peer)
+            yield from _to_edge(plan, facts, name, peer, others)
         elif peer.role is Role.CONNECTOR:
             yield from _tunnel(plan, facts, name, map(host_prefix, peer.overlay))
-            yield from _to_connector(plan, facts, name, peer)
+            yield from _to_connector(plan, others.get(name), peer)
         else:
             yield from _underlay(plan, peer, _targets(peer))
 
 
-def _to_edge(plan: Plan, facts: Facts, name: str, edge: Peer) -> Iterator[Route]:
-    owner = facts.owners.get(name)
+def _to_edge(plan: Plan, facts: Facts, name: str, edge: Peer, others: Mapping[str, Relay]) -> Iterator[Route]:
+    owner = facts.owners.get(name, "")
     if owner == plan.identity.name:
         yield from _tunnel(plan, facts, name, _targets(edge))
-    elif owner in plan.peers and plan.peers[owner].role is Role.CONNECTOR:
-        yield from _tunnel(plan, facts, owner, _targets(edge))
+    else:
+        yield from _relayed(plan, others.get(owner), _targets(edge))
+    if name in facts.probed:
+        # Its probes came by its tunnel to us, and the answers go back by it: by way of the owner they would
+        # tell of the owner's health, and a dead owner would take every other hub with it.
+        for route in _tunnel(plan, facts, name, map(host_prefix, edge.overlay)):
+            yield replace(route, table=OWN_TABLE)
 
 
-def _to_connector(plan: Plan, facts: Facts, name: str, connector: Peer) -> Iterator[Route]:
+def _to_connector(plan: Plan, relay: Relay | None, connector: Peer) -> Iterator[Route]:
     for dst in connector.prefixes:
         way = _gateway(connector, dst)
-        # Where the cloud's network lacks a family, the tunnel between the hubs still carries it.
-        yield from _underlay(plan, connector, (dst,)) if way else _tunnel(plan, facts, name, (dst,))
+        # Where the cloud's network lacks a family, the link between the hubs still carries it.
+        yield from _underlay(plan, connector, (dst,)) if way else _relayed(plan, relay, (dst,))
+
+
+def _relayed(plan: Plan, relay: Relay | None, targets: tuple[Prefix, ...]) -> Iterator[Route]:
+    """To another connector, inside the tunnel between the two."""
+    if relay is not None:
+        yield from (
+            replace(_device(plan, dst, relay.name), gateway=NEXT_HOPS[dst.version]) for dst in targets
+        )
 
 
 def _from_cloud_node(plan: Plan, facts: Facts) -> Iterator[Route]:

@@ -13,7 +13,7 @@ from appliance.netcore.desired.connections import dials, lacks_route
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Role
-from appliance.netcore.tunnel import MESH, PROBE, SITE, ChildSa, Health, IkeSa, Reach, newest_first
+from appliance.netcore.tunnel import PROBE, SITE, ChildSa, Health, IkeSa, Reach, newest_first
 
 #: With no site child yet, better hubs get this long to come up before a worse one is taken, in seconds.
 SETTLE = 1.0
@@ -74,8 +74,7 @@ def steer(
     peers = [name for name in plan.peers if dials(plan, name)]
     tended = [action for name in peers for action in _tend(look, name)]
     if plan.place.role is not Role.EDGE:
-        meshed = [action for name in peers for action in _keep_one(look, name, MESH)]
-        return Steering(Choice(), tuple(tended + meshed), _reasons(look, peers))
+        return Steering(Choice(), tuple(tended), _reasons(look, peers))
     choice, look_again = _choose(look, before, now)
     # The site's own child first: traffic waits for it, and for nothing else.
     actions = (*_place_site(look, choice.hub), *tended)
@@ -113,6 +112,14 @@ def carried_edges(plan: Plan, sas: Sequence[IkeSa]) -> dict[str, ChildSa]:
         if peer is not None and peer.role is Role.EDGE and sa.carrying(SITE):
             found.setdefault(sa.name, []).extend(sa.carrying(SITE))
     return {name: newest_first(children)[0] for name, children in found.items()}
+
+
+def probed_edges(plan: Plan, sas: Sequence[IkeSa]) -> frozenset[str]:
+    """On a connector: the edges that keep a tunnel here, whoever carries their traffic."""
+    if plan.place.role is not Role.CONNECTOR:
+        return frozenset()
+    edges = {name for name, peer in plan.peers.items() if peer.role is Role.EDGE}
+    return frozenset(sa.name for sa in sas if sa.name in edges and sa.established and sa.carrying(PROBE))
 
 
 @dataclass(frozen=True)

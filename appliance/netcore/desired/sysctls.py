@@ -3,6 +3,7 @@
 
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.interfaces import interfaces
+from appliance.netcore.desired.relays import relays
 from appliance.netcore.plan.model import Plan
 
 #: Without redirects: a hub that answers a packet from a tunnel with one sends it into the tunnel.
@@ -26,7 +27,8 @@ def sysctls(plan: Plan, facts: Facts) -> dict[str, str]:
     for link in facts.advertised:
         # A host that forwards ignores router advertisements, unless told 2: its default route would expire.
         wanted[f"net/ipv6/conf/{link}/accept_ra"] = "2"
-    for tunnel in interfaces(plan, facts):
-        wanted[f"net/ipv4/conf/{tunnel.name}/rp_filter"] = "0"
-        wanted[f"net/ipv4/conf/{tunnel.name}/send_redirects"] = "0"
+    tunnels = [one.name for one in interfaces(plan, facts)]
+    for name in (*tunnels, *(relay.name for relay in relays(plan).values())):
+        wanted[f"net/ipv4/conf/{name}/rp_filter"] = "0"
+        wanted[f"net/ipv4/conf/{name}/send_redirects"] = "0"
     return wanted

@@ -2,22 +2,23 @@
 """The links of ours, with their addresses, in the kernel."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.rtnetlink import Netlink, RawLink, RefusedError, family, index_of
 from appliance.netcore.plan.values import Address
-from appliance.netcore.spec import HOLDER, TUNNEL_PREFIX, Link, LinkKind
+from appliance.netcore.spec import HOLDER, NEXT_HOPS, TUNNEL_PREFIX, Link, LinkKind, Vxlan
 
 #: A dummy is the right thing; where the kernel was built without it, an empty bridge holds addresses too.
 _HOLDER_KINDS = ("dummy", "bridge")
 _NODAD = 0x02  # IFA_F_NODAD: an address in duplicate detection counts as missing, and here is nobody to ask
 _SCOPE_LINK = 253
+_PERMANENT = 0x80  # NUD_PERMANENT
 
 
 class LinkDoor:
-    """Reads and writes our links: `orillo0`, and XFRM interfaces whose names begin as ours do."""
+    """Reads and writes our links: `orillo0`, and XFRM and VXLAN links whose names begin as ours do."""
 
     def __init__(self, netlink: Netlink) -> None:
         self._netlink = netlink
@@ -30,10 +31,28 @@ class LinkDoor:
             index, address = message.field("index"), message.address("IFA_ADDRESS")
             if index in ours and address is not None and message.field("scope") != _SCOPE_LINK:
                 addresses[index].add(address)
-        return {raw.name: _value(raw, frozenset(addresses[index])) for index, raw in ours.items()}
+        neighbours = await self._neighbours(ours)
+        return {
+            raw.name: _value(raw, frozenset(addresses[index]), neighbours.get(index))
+            for index, raw in ours.items()
+        }
+
+    async def _neighbours(self, ours: Mapping[int, RawLink]) -> dict[int, str]:
+        """The hardware address that both `NEXT_HOPS` have for good, by the link."""
+        found: dict[int, dict[Address, str]] = {i: {} for i, raw in ours.items() if raw.kind == "vxlan"}
+        for message in await self._netlink.dump("neigh") if found else ():
+            index, address = message.field("ifindex"), message.address("NDA_DST")
+            if index in found and address is not None and message.field("state") & _PERMANENT:
+                found[index][address] = message.text("NDA_LLADDR") or ""
+        hops = set(NEXT_HOPS.values())
+        return {
+            index: next(iter(known.values()))
+            for index, known in found.items()
+            if hops <= known.keys() and len(set(known.values())) == 1
+        }
 
     async def put_link(self, name: str, link: Link) -> None:
-        """Make the link be as wished; one of another XFRM id is replaced. Raises `DoorError`."""
+        """Make the link be as wished; one that leads elsewhere is replaced. Raises `DoorError`."""
         raw = await self._existing(name, link)
         if raw is None:
             await self._create(name, link)
@@ -42,6 +61,8 @@ class LinkDoor:
         await self._put_addresses(name, link.addresses - present)
         for address in present - link.addresses:
             await self._address("del", name, address)
+        if link.neighbour is not None:
+            await self._put_neighbour(name, link.neighbour)
 
     async def delete_link(self, name: str) -> None:
         """Remove a link of ours; an absent one is a success, and so is a foreign one, left alone."""
@@ -63,7 +84,7 @@ class LinkDoor:
         if raw.kind not in _kinds(link.kind):
             kind = raw.kind or "hardware"
             raise DoorError(f"link {name} is not ours (kind {kind}) but has our name: rename it")
-        if raw.if_id != link.if_id:
+        if (raw.if_id, raw.vxlan) != (link.if_id, link.vxlan):
             await self._netlink.remove(f"link {name}", "link", index=raw.index)
             return None
         return raw
@@ -72,6 +93,11 @@ class LinkDoor:
         if link.kind is LinkKind.XFRM:
             fields = {"kind": "xfrm", "xfrm_if_id": link.if_id}
             await self._netlink.change(f"XFRM interface {name}", "link", "add", ifname=name, **fields)
+            return
+        if link.vxlan is not None:
+            await self._netlink.change(
+                f"VXLAN link {name}", "link", "add", ifname=name, **_vxlan_fields(link.vxlan)
+            )
             return
         for kind in _HOLDER_KINDS:
             try:
@@ -90,15 +116,25 @@ class LinkDoor:
         await self._netlink.change(f"link {name}", "link", "set", index=index, **fields)
 
     async def _put_addresses(self, name: str, addresses: AbstractSet[Address]) -> None:
-        """Each one is tried: a host without IPv6 still gets its IPv4 address. The first error is raised."""
-        errors: list[DoorError] = []
-        for address in sorted(addresses, key=lambda one: (one.version, one.packed)):
-            try:
-                await self._address("add", name, address)
-            except DoorError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        ordered = sorted(addresses, key=lambda one: (one.version, one.packed))
+        await _each(self._address("add", name, address) for address in ordered)
+
+    async def _put_neighbour(self, name: str, hardware: str) -> None:
+        """There is nobody on the link to ask: IPv6 would not be answered for an address of another link."""
+        index = index_of(name)
+        await _each(
+            self._netlink.change(
+                f"neighbour {hop} on {name}",
+                "neigh",
+                "replace",
+                ifindex=index,
+                family=family(version),
+                dst=str(hop),
+                lladdr=hardware,
+                state=_PERMANENT,
+            )
+            for version, hop in NEXT_HOPS.items()
+        )
 
     async def _address(self, command: str, name: str, address: Address) -> None:
         fields: dict[str, object] = {
@@ -119,18 +155,48 @@ class LinkDoor:
                 raise
 
 
+async def _each(requests: Iterable[Awaitable[None]]) -> None:
+    """Each one is tried: a host without IPv6 still gets what is IPv4's. The first error is raised."""
+    errors: list[DoorError] = []
+    for request in requests:
+        try:
+            await request
+        except DoorError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _vxlan_fields(vxlan: Vxlan) -> dict[str, object]:
+    suffix = "" if vxlan.local.version == 4 else "6"
+    return {
+        "kind": "vxlan",
+        "address": vxlan.hardware,
+        "vxlan_id": vxlan.network,
+        f"vxlan_local{suffix}": str(vxlan.local),
+        f"vxlan_group{suffix}": str(vxlan.remote),
+        "vxlan_port": vxlan.port,
+        # One flow for each peer: the default's many source ports help no one inside a tunnel.
+        "vxlan_port_range": {"low": vxlan.port, "high": vxlan.port + 1},
+        "vxlan_learning": 0,
+    }
+
+
 def _kinds(kind: LinkKind) -> tuple[str, ...]:
-    return _HOLDER_KINDS if kind is LinkKind.HOLDER else ("xfrm",)
+    return _HOLDER_KINDS if kind is LinkKind.HOLDER else (kind.value,)
 
 
 def _is_ours(raw: RawLink) -> bool:
     if raw.name == HOLDER:
         return raw.kind in _HOLDER_KINDS
-    return raw.name.startswith(TUNNEL_PREFIX) and raw.kind == "xfrm"
+    return raw.name.startswith(TUNNEL_PREFIX) and raw.kind in (LinkKind.XFRM, LinkKind.VXLAN)
 
 
-def _value(raw: RawLink, addresses: frozenset[Address]) -> Link:
-    if raw.kind == "xfrm":
+def _value(raw: RawLink, addresses: frozenset[Address], neighbour: str | None) -> Link:
+    if raw.kind == LinkKind.XFRM:
         return Link(LinkKind.XFRM, addresses, raw.if_id, raw.mtu, raw.up)
+    if raw.kind == LinkKind.VXLAN:
+        vxlan = raw.vxlan
+        return Link(LinkKind.VXLAN, addresses, None, raw.mtu, raw.up, vxlan=vxlan, neighbour=neighbour)
     # The holder's MTU is nobody's business: no packet leaves by it.
     return Link(LinkKind.HOLDER, addresses, up=raw.up)

@@ -9,6 +9,8 @@ from appliance.netcore.kernel.rtnetlink import Message, Netlink, RefusedError, f
 from appliance.netcore.plan.values import Address
 from appliance.netcore.spec import (
     HOLDER,
+    NEXT_HOPS,
+    OWN_TABLE,
     PRIORITY,
     PROTOCOL,
     TABLE,
@@ -26,11 +28,14 @@ _KINDS = {1: RouteKind.UNICAST, 7: RouteKind.UNREACHABLE, 9: RouteKind.THROW}  #
 #: Who writes routes of links themselves: the kernel, router advertisements, DHCP clients (rtnetlink(7)).
 _ON_LINK_PROTOCOLS = frozenset({2, 9, 16})
 _SCOPE_NOWHERE = 255
+_ONLINK = 4  # RTNH_F_ONLINK: the gateway is on the link, whatever its routes say
+#: Our tables, and the priorities of the rules that lead to them.
+_TABLES = {PRIORITY: TABLE, OWN_TABLE: OWN_TABLE}
 _RULE_TO_TABLE = 1
 
 
 class RouteDoor:
-    """Reads and writes routes of our table with our protocol, and our rule; all others are left alone."""
+    """Reads and writes routes of our tables with our protocol, and our rules; all others are left alone."""
 
     def __init__(self, netlink: Netlink) -> None:
         self._netlink = netlink
@@ -41,7 +46,7 @@ class RouteDoor:
         found = [
             _route(message, names)
             for message in await self._dump_routes()
-            if message.number("RTA_TABLE") == TABLE and message.field("proto") == PROTOCOL
+            if message.number("RTA_TABLE") in _TABLES.values() and message.field("proto") == PROTOCOL
         ]
         return {route.key: route for route in found if route is not None}
 
@@ -52,7 +57,10 @@ class RouteDoor:
             fields["oif"] = index_of(route.device)
         if route.gateway is not None:
             fields["gateway"] = str(route.gateway)
-            fields |= await self._link_of(route.gateway)
+            if route.device is None:
+                fields |= await self._link_of(route.gateway)
+            elif route.gateway.version == 4:
+                fields["flags"] = _ONLINK
         if route.source is not None:
             fields["prefsrc"] = str(route.source)
         try:
@@ -79,12 +87,15 @@ class RouteDoor:
         await self._netlink.remove(f"the route {key}", "route", **fields)
 
     async def rules(self) -> Mapping[RuleKey, Rule]:
-        """Our rules: those with our priority that lead to our table. Raises `DoorError`."""
-        found = await self._rules(PRIORITY, TABLE)
+        """Our rules: those with a priority of ours that lead to its table. Raises `DoorError`."""
+        found = [rule for priority, table in _TABLES.items() for rule in await self._rules(priority, table)]
         return {rule.key: rule for rule in found}
 
     async def put_rule(self, rule: Rule) -> None:
-        """Add the rule. Raises `DoorError`."""
+        """Add the rule; one of the same key for another source goes. Raises `DoorError`."""
+        for other in await self._rules(rule.priority, rule.table):
+            if other.version == rule.version and other != rule:
+                await self.delete_rule(other)
         try:
             await self._netlink.change(f"the {rule.key}", "rule", "add", **_rule_fields(rule))
         except RefusedError as error:
@@ -92,7 +103,7 @@ class RouteDoor:
                 raise
 
     async def delete_rule(self, rule: Rule) -> None:
-        """Remove the rule; an absent one is a success. Raises `DoorError`."""
+        """Remove the rule, for any source if it has none; an absent one is a success. Raises `DoorError`."""
         fields = _rule_fields(rule)
         # Not by protocol: charon's rule, which we purge too, has another.
         del fields["protocol"]
@@ -127,7 +138,7 @@ class RouteDoor:
 
     async def _rules(self, priority: int, table: int) -> list[Rule]:
         return [
-            Rule(version, priority, table)
+            Rule(version, priority, table, message.address("FRA_SRC"))
             for version in (4, 6)
             for message in await self._netlink.dump("rule", version)
             if message.number("FRA_PRIORITY") == priority
@@ -140,7 +151,7 @@ def _selector(key: RouteKey) -> dict[str, object]:
     return {
         "dst": str(key.dst),
         "family": family(key.dst.version),
-        "table": TABLE,
+        "table": key.table,
         "proto": PROTOCOL,
         "priority": key.metric,
     }
@@ -157,11 +168,13 @@ def _of_message(message: Message) -> dict[str, object]:
 
 
 def _rule_fields(rule: Rule) -> dict[str, object]:
+    source = {} if rule.source is None else {"src": str(rule.source), "src_len": rule.source.max_prefixlen}
     return {
         "family": family(rule.version),
         "priority": rule.priority,
         "table": rule.table,
         "protocol": PROTOCOL,
+        **source,
     }
 
 
@@ -171,7 +184,7 @@ def _route(message: Message, names: Mapping[int, str]) -> Route | None:
         return None
     gateway = message.address("RTA_GATEWAY")
     # IPv6 shows `lo` for routes that send nothing, and the kernel finds a gateway's device by itself.
-    named = kind is RouteKind.UNICAST and gateway is None
+    named = kind is RouteKind.UNICAST and (gateway is None or gateway in NEXT_HOPS.values())
     return Route(
         dst=message.destination(),
         kind=kind,

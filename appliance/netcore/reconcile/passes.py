@@ -58,7 +58,7 @@ def boot_order(doors: Doors) -> tuple[Step, ...]:
     return (
         _step("links", LinkTable(doors.links), lambda w: links(w.plan, w.facts)),
         _step("routes", RouteTable(doors.routes), lambda w: routes(w.plan, w.facts)),
-        _step("rules", RuleTable(doors.routes), lambda _: rules()),
+        _step("rules", RuleTable(doors.routes), lambda w: rules(w.plan)),
         _step("cni", FileTable([paths.cni / CONFLIST]), lambda w: files(w.plan, paths)),
         _step("firewall", FirewallTable(doors.nft), lambda w: {FIREWALL: firewall(w.plan, w.facts)}),
         _step("sysctls", SysctlTable(doors.sysctl, paths.sysctl_before), lambda w: sysctls(w.plan, w.facts)),

@@ -8,7 +8,7 @@ or delete the one never touches the other, and there is no instant in which neit
 from collections.abc import Mapping
 from typing import Protocol
 
-from appliance.netcore.spec import CHARON_TABLE, TABLE, Route, RouteKey, Rule, RuleKey
+from appliance.netcore.spec import CHARON_TABLE, Route, RouteKey, Rule, RuleKey
 
 
 class Routes(Protocol):
@@ -58,7 +58,9 @@ class RuleTable:
         await self._door.put_rule(value)
 
     async def delete(self, key: RuleKey) -> None:
-        await self._door.delete_rule(Rule(*key))
+        rule = (await self._door.rules()).get(key)
+        if rule is not None:
+            await self._door.delete_rule(rule)
 
 
 async def purge(door: Routes) -> list[str]:
@@ -74,5 +76,6 @@ async def purge(door: Routes) -> list[str]:
     for route_key in routes:
         await door.delete_route(route_key)
     if routes:
-        removed.append(f"{len(routes)} routes of table {TABLE}")
+        tables = sorted({route_key.table for route_key in routes}, reverse=True)
+        removed.append(f"{len(routes)} routes of table {', '.join(map(str, tables))}")
     return removed + await door.purge_table(CHARON_TABLE)

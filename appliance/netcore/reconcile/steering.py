@@ -18,6 +18,7 @@ from appliance.netcore.desired.steering import (
     by_connection,
     carried_edges,
     carrying_hub,
+    probed_edges,
     steer,
 )
 from appliance.netcore.errors import DoorError, NotYetError
@@ -79,8 +80,11 @@ class TunnelSteering:
             self._aim(plan)
 
     def facts(self, facts: Facts) -> Facts:
-        """`facts` with the hub that carries this site, by the SAs of the last look."""
-        return facts if self._plan is None else replace(facts, hub=carrying_hub(self._plan, self._sas))
+        """`facts` with the hub that carries this site and the edges that probe this one, as last seen."""
+        if self._plan is None:
+            return facts
+        probed = probed_edges(self._plan, self._sas)
+        return replace(facts, hub=carrying_hub(self._plan, self._sas), probed=probed)
 
     def carried(self) -> dict[str, float]:
         """The edges whose traffic comes here, and since when (monotonic): what ownership tells."""

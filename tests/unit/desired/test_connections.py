@@ -82,7 +82,7 @@ def test_between_connectors_the_first_by_name_dials() -> None:
     assert not dials(second, TWO)
     assert connections(first, facts)[TWO].remote_addrs == ("203.0.113.12",)
     assert connections(second, facts)[TWO].remote_addrs == ()
-    assert list(connections(first, facts)[TWO].children) == ["probe", "mesh"]
+    assert list(connections(first, facts)[TWO].children) == ["probe"]
     assert not connections(first, facts)[TWO].mobike
 
 
@@ -92,7 +92,7 @@ def test_kernel_esp_has_an_interface_id_for_each_path() -> None:
     assert [settings(edge[hub])["children"]["site"]["if_id_in"] for hub in (ONE, TWO)] == ["7411", "7412"]
     hub = connections(connector_plan(), facts)
     assert settings(hub["shop2"])["children"]["probe"]["if_id_out"] == "7410"
-    assert settings(hub[TWO])["children"]["mesh"]["if_id_out"] == "7420"
+    assert settings(hub[TWO])["children"]["probe"]["if_id_out"] == "7420"
 
 
 def test_it_waits_for_what_it_can_not_know() -> None:

@@ -15,7 +15,7 @@ from appliance.netcore.plan.identity import Place
 from appliance.netcore.plan.model import Cni, Plan, PortRange, Rule
 from appliance.netcore.plan.values import Protocol, Role
 from appliance.netcore.ruleset import Delta, Elements, difference, ruleset
-from tests.unit.plan.plans import edge_plan
+from tests.unit.plan.plans import connector_plan, edge_plan
 
 UP = Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec0")
 
@@ -58,6 +58,7 @@ def test_both_families_have_the_same_rules(role: Role) -> None:
         .replace("ipv6-icmp", "icmp")
         .replace("ipv6", "ipv4")
         .replace("1340", "1360")
+        .replace("1290", "1310")
         for line in six
     ]
     assert as_four == four
@@ -134,18 +135,33 @@ def test_the_guard_stands_where_translated_packets_leave() -> None:
     assert bare == "ip daddr != @own4 ip daddr @fabric4 oifname != @inside drop"
 
 
-def test_a_connector_relays_for_the_edges_that_it_carries() -> None:
-    connector = plan_of(Role.CONNECTOR, identity=msgspec.structs.replace(edge_plan().identity, name="hub"))
-    mine = firewall(connector, Facts(owners={"shop2": "hub"})).elements
-    theirs = firewall(connector, Facts(owners={"shop2": "connector-1"})).elements
-    assert mine["owned4"].keys() == {"10.200.2.0/24", "10.255.0.2"}
-    assert "owned4" not in theirs
-    assert mine["remote4"].keys() == {"10.200.2.0/24", "10.255.0.2"}
+def test_a_connector_passes_on_nothing_from_one_connector_to_another() -> None:
+    connector = connector_plan()
+    elements = firewall(connector, UP).elements
+    assert elements["relays"].keys() == {'"orillo-0aff000c"'}
+    assert elements["tunnels"].keys() == {'"ipsec0"', '"orillo-0aff000c"'}
+    assert elements["remote4"].keys() == {"10.200.2.0/24", "10.255.0.2"}
     first, pair = chain(connector, "forward")[1], "ip saddr @group_edge_4 ip daddr @group_cloud_4 accept"
-    assert first == "iifname @tunnels oifname @tunnels ip saddr != @owned4 ip daddr != @owned4 drop"
+    assert first == "iifname @relays oifname @relays drop"
     assert pair in chain(connector, "forward")
     assert "ip saddr @group_cloud_4 ip daddr @group_edge_4 accept" in chain(connector, "forward")
     assert chain(connector, "forward")[-2:] == ["iifname @tunnels drop", "oifname @tunnels drop"]
+
+
+def test_only_a_connector_by_its_tunnel_speaks_on_the_links_between_connectors() -> None:
+    assert firewall(connector_plan(), UP).elements["hubs4"].keys() == {"10.255.0.12"}
+    ends = "ip saddr @hubs4 ip daddr @overlay4 udp dport 7411"
+    rules = chain(connector_plan(), "input")
+    allowed = rules.index(f"iifname @tunnels iifname != @relays {ends} accept")
+    assert allowed < rules.index("udp dport 7411 drop") < rules.index("iifname != @tunnels accept")
+    assert "ip daddr @hubs4 udp dport 7411 oifname != @tunnels drop" in chain(connector_plan(), "egress")
+
+
+def test_the_segment_size_fits_the_links_between_connectors() -> None:
+    """By 50 bytes of headers less, in both families."""
+    sizes = [rule.split()[-1] for rule in chain(connector_plan(), "egress") if "@relays" in rule]
+    assert sizes == ["1310", "1290"]
+    assert not [rule for rule in chain(plan_of(Role.EDGE), "egress") if "@relays" in rule]
 
 
 def test_a_one_way_rule_lets_answers_through_a_connector() -> None:

@@ -2,6 +2,7 @@
 """The routes of our table, for each role, and what no fact may take away."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import msgspec
@@ -9,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.netcore.desired.facts import Facts, Ipsec
+from appliance.netcore.desired.relays import relays
 from appliance.netcore.desired.routes import routes, rules
 from appliance.netcore.plan.identity import Identity, Place
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Address, Role
-from appliance.netcore.spec import Route, RouteKey, RouteKind, Rule, RuleKey
+from appliance.netcore.spec import NEXT_HOPS, Route, RouteKey, RouteKind, Rule, RuleKey
 from tests.unit.plan.plans import edge_plan
 
 TUN = Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec0", hub="connector-2")
@@ -63,7 +65,13 @@ def cloud_plan(role: Role, name: str) -> Plan:
 
 
 def test_one_rule_a_family_leads_to_our_table() -> None:
-    assert rules() == {RuleKey(4, 7410): Rule(4, 7410, 7410), RuleKey(6, 7410): Rule(6, 7410, 7410)}
+    ours = {RuleKey(4, 7410): Rule(4, 7410, 7410), RuleKey(6, 7410): Rule(6, 7410, 7410)}
+    assert rules(edge_plan()) == rules(cloud_plan(Role.CLOUD_NODE, "worker-1")) == ours
+    four, six = map(ip_address, ("10.255.0.11", "fd00:255::11"))
+    assert rules(cloud_plan(Role.CONNECTOR, "connector-1")) == ours | {
+        RuleKey(4, 7409): Rule(4, 7409, 7409, four),
+        RuleKey(6, 7409): Rule(6, 7409, 7409, six),
+    }
 
 
 def test_before_any_fact_an_edge_has_only_what_is_near_and_what_is_refused() -> None:
@@ -146,7 +154,22 @@ def test_a_connector_sends_to_an_edge_by_its_owner() -> None:
     facts = Facts(ipsec=Ipsec.KERNEL, owners={"shop1": "connector-1", "shop2": "connector-2"})
     ways = shown(routes(plan, facts))
     assert (ways["10.200.1.0/24"], ways["fd00:255::1/128"]) == ("orillo-edges", "orillo-edges")
-    assert (ways["10.200.2.0/24"], ways["fd00:255::2/128"]) == ("orillo-mesh", "orillo-mesh")
+    assert (ways["10.200.2.0/24"], ways["fd00:255::2/128"]) == ("169.254.0.1", "fe80::1")
+    links = {route.device for route in routes(plan, facts).values() if route.gateway in NEXT_HOPS.values()}
+    assert links == {relays(plan)["connector-2"].name} == {"orillo-0aff000c"}
+
+
+def test_answers_to_an_edges_probes_never_go_by_its_owner() -> None:
+    """The same destination: from the connector itself by the edge's own tunnel, for others by the owner."""
+    plan = cloud_plan(Role.CONNECTOR, "connector-1")
+    facts = Facts(ipsec=Ipsec.KERNEL, owners={"shop2": "connector-2"}, probed=frozenset({"shop2"}))
+    table = routes(plan, facts)
+    overlay = ip_network("10.255.0.2/32")
+    assert table[RouteKey(overlay, 100)].device == "orillo-0aff000c"
+    assert table[RouteKey(overlay, 100, 7409)].device == "orillo-edges"
+    own = {str(key.dst) for key in table if key.table == 7409}
+    assert own == {"10.255.0.2/32", "fd00:255::2/128"}
+    assert not any(key.table == 7409 for key in routes(plan, replace(facts, probed=frozenset())))
 
 
 def test_an_edge_that_nobody_owns_stays_refused() -> None:
@@ -165,11 +188,11 @@ def test_a_connector_reaches_the_cloud_by_its_own_network_and_hubs_by_both() -> 
     assert (ways["10.200.21.0/24"], ways["fd00:255::21/128"]) == ("172.20.0.21", "fd20::21")
 
 
-def test_hubs_use_their_tunnel_for_a_family_that_the_cloud_lacks() -> None:
+def test_hubs_use_their_link_for_a_family_that_the_cloud_lacks() -> None:
     plan = with_underlay(cloud_plan(Role.CONNECTOR, "connector-1"), "connector-2", "172.20.0.12")
     plan = with_underlay(plan, "worker-1", "172.20.0.21")
     ways = shown(routes(plan, Facts(ipsec=Ipsec.KERNEL)))
-    assert (ways["10.200.12.0/24"], ways["fd00:200:0:12::/64"]) == ("172.20.0.12", "orillo-mesh")
+    assert (ways["10.200.12.0/24"], ways["fd00:200:0:12::/64"]) == ("172.20.0.12", "fe80::1")
     assert "fd00:200:0:21::/64" not in ways
 
 
@@ -194,6 +217,7 @@ FACTS = st.builds(
     tun=st.sampled_from([None, "ipsec0"]),
     hub=st.none() | NAMES,
     owners=st.dictionaries(NAMES, NAMES),
+    probed=st.frozensets(NAMES),
     connected=st.lists(
         st.builds(lambda address, cut: ip_network((address, address.max_prefixlen - cut), strict=False),
                   ADDRESSES, st.integers(0, 24))
@@ -217,8 +241,11 @@ def test_every_way_is_into_a_tunnel_or_to_a_known_neighbour(plan: Plan, facts: F
     for key, route in routes(plan, facts).items():
         assert key == route.key
         if route.kind is RouteKind.UNICAST:
-            assert (route.device is None) != (route.gateway is None)
-            assert route.gateway is None or route.gateway in neighbours
+            if route.gateway in NEXT_HOPS.values():
+                assert route.device in {relay.name for relay in relays(plan).values()}
+            else:
+                assert (route.device is None) != (route.gateway is None)
+                assert route.gateway is None or route.gateway in neighbours
             assert route.device is None or route.device.startswith(("orillo", "ipsec"))
             assert all(one.version == route.dst.version for one in (route.gateway, route.source) if one)
         else:

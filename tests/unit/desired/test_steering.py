@@ -19,6 +19,7 @@ from appliance.netcore.desired.steering import (
     TerminateIke,
     carried_edges,
     carrying_hub,
+    probed_edges,
     steer,
 )
 from appliance.netcore.plan.identity import Identity, Place
@@ -213,13 +214,12 @@ def connector_plan() -> Plan:
     )
 
 
-def test_the_first_of_two_connectors_dials_and_builds_the_mesh() -> None:
+def test_the_first_of_two_connectors_dials_and_keeps_one_child() -> None:
     site = Site(plan=connector_plan(), facts=Facts(ipsec=Ipsec.LIBIPSEC), reach={TWO: ALIVE})
     assert site.after() == (Initiate(TWO, "probe"),)
-    assert site.after(tunnel(TWO)) == (Initiate(TWO, "mesh"),)
-    assert site.after(tunnel(TWO, "probe mesh")) == ()
+    assert site.after(tunnel(TWO)) == ()
     site.reach = {TWO: DEAD}
-    assert site.after(tunnel(TWO, "probe mesh")) == (TerminateIke(TWO, "200"),)
+    assert site.after(tunnel(TWO)) == (TerminateIke(TWO, "200"),)
 
 
 def test_the_second_connector_and_the_edges_side_wait() -> None:
@@ -232,5 +232,14 @@ def test_who_carries_what() -> None:
     assert carrying_hub(plan, ()) is None
     assert carrying_hub(plan, (tunnel(ONE, "probe site@50"), tunnel(TWO, "probe site@2"))) == TWO
     assert carrying_hub(connector_plan(), (tunnel(TWO, "site"),)) is None
-    carried = carried_edges(connector_plan(), (tunnel("shop2", "probe site@7 site@3"), tunnel(TWO, "mesh")))
+    carried = carried_edges(connector_plan(), (tunnel("shop2", "probe site@7 site@3"), tunnel(TWO)))
     assert {edge: child.id for edge, child in carried.items()} == {"shop2": "203"}
+
+
+def test_a_connector_knows_which_edges_probe_it() -> None:
+    """Whoever carries their traffic; and not those whose IKE SA is on its way or gone."""
+    sas = (tunnel("shop2", "probe"), tunnel(TWO, "probe"), tunnel("stranger9", "probe"))
+    assert probed_edges(connector_plan(), sas) == {"shop2"}
+    assert probed_edges(connector_plan(), (tunnel("shop2", "site"),)) == frozenset()
+    assert probed_edges(connector_plan(), (tunnel("shop2", "probe", state="DELETING"),)) == frozenset()
+    assert probed_edges(edge_plan(), sas) == frozenset()

@@ -4,6 +4,8 @@
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
+import msgspec
+
 from appliance.netcore.plan.identity import Identity, Place
 from appliance.netcore.plan.model import Backend, Dns, Peer, Plan, Rule, Service, ServicePort, Trust
 from appliance.netcore.plan.values import Path, Protocol, Role, Tier
@@ -50,6 +52,21 @@ def edge_plan() -> Plan:
             "community:shops": Rule(source="community:shops", destination="community:shops"),
         },
         services={"default/web": _web()},
+    )
+
+
+def connector_plan() -> Plan:
+    """connector-1 of the same cluster: it knows shop2, the worker and the other connector."""
+    plan = edge_plan()
+    own = plan.peers["connector-1"]
+    return msgspec.structs.replace(
+        plan,
+        identity=Identity(cluster="lab", name="connector-1", instance="00000011"),
+        place=Place(role=Role.CONNECTOR, site="cloud"),
+        overlay=own.overlay,
+        prefixes=own.prefixes,
+        groups=("cloud",),
+        peers={name: peer for name, peer in plan.peers.items() if name != "connector-1"},
     )
 
 
