@@ -30,7 +30,7 @@ say "building etcd and kube-apiserver (once; five to fifteen minutes)"
 export CGO_ENABLED=0 GOTOOLCHAIN=local
 # kubectl won't talk to a server that does not know its own version.
 version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
-named="-X k8s.io/component-base/version.gitVersion=$version -X k8s.io/component-base/version.gitMajor=1"
+named="-X k8s.io/component-base/version.gitVersion=$version"
 for program in etcd kube-apiserver; do
   nice -n 15 go build -trimpath -buildvcs=false -ldflags="-s -w $named" -o "$folder/$program" "./$program"
 done
