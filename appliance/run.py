@@ -158,20 +158,22 @@ class Agent:
                 ControlClient,
                 Listeners(
                     report=partial(self._report, device),
+                    keep=self._keep,
                     plan=self._offered,
                     identity=self._renewed,
                     control=self._control_changed,
                 ),
             )
-            if self._confirmation is not None:
-                self._follower.kept = self._confirmation.kept
             await _until(self._follower.run(), self._enrolled)
+
+    def _keep(self) -> Held | None:
+        """The plan to go back to if the one that is about to come proves bad."""
+        return self._confirmation.keep_for_next(self._signs(since=0.0)) if self._confirmation else None
 
     def _offered(self, held: Held) -> None:
         """A new plan is on disk: it is in force from now on, and has to prove itself."""
         if self._confirmation is not None and self._follower is not None:
             self._confirmation.offer(held, self._signs(since=0.0))
-            self._follower.kept = self._confirmation.kept
         self._learn(held=held)
 
     def _signs(self, since: float) -> frozenset[Sign]:

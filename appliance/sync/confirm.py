@@ -42,6 +42,16 @@ class Confirmation:
         """Whether the plan in force has still to prove itself."""
         return self._trial is not None and self.kept is not self.held
 
+    def keep_for_next(self, working: AbstractSet[Sign]) -> Held | None:
+        """The plan whose slot the next one must not be written over.
+
+        That is the one on trial, if more works under it than before: to go back behind it would cost that.
+        """
+        if self._trial is not None and self.since is not None and self._trial.worked < working:
+            self._end(self.held)
+            self._guarded(self._store.keep)
+        return self.kept
+
     def offer(self, held: Held, working: AbstractSet[Sign]) -> None:
         """Try a plan that has just come to disk. With nothing to lose it needs no proof."""
         worked = self._trial.worked if self._trial is not None and self.is_open else frozenset(working)

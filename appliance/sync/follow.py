@@ -65,10 +65,11 @@ class Listeners:
     """Who is told what, from within the loop, and so at once.
 
     `plan`: a new plan is on disk. `identity`: the certificate was renewed. `control`: `Follower.control` has
-    changed. `report` gives the report as of now.
+    changed. `report` gives the report as of now, and `keep` the plan whose slot is not to be written over.
     """
 
     report: Callable[[], Report]
+    keep: Callable[[], Held | None]
     plan: Callable[[Held], None]
     identity: Callable[[DeviceIdentity], None]
     control: Callable[[], None]
@@ -86,9 +87,8 @@ class Polled(Enum):
 class Follower:
     """The loops for one identity.
 
-    `control` says how they stand, `held` is the newest plan on disk that is good, and `kept` the one in the
-    slot that the next plan must not be written over: another one while `held` is on trial. `contact` is the
-    monotonic time of the last answer of the control endpoint.
+    `control` says how they stand, `held` is the newest plan on disk that is good, and `contact` the monotonic
+    time of the last answer of the control endpoint.
     """
 
     def __init__(
@@ -102,7 +102,6 @@ class Follower:
     ) -> None:
         self.control = Control(url=device.control_url)
         self.held = held
-        self.kept = held
         self.contact: float | None = None
         self._paths = paths
         self._device = device
@@ -120,8 +119,8 @@ class Follower:
         self._woken.set()
 
     def settle(self, held: Held, refused: str = "") -> None:
-        """The trial is over: `held` is in force, its slot is kept; `refused` says why the newest is not."""
-        self.held = self.kept = held
+        """The trial is over: `held` is in force; `refused` says why the newest plan is not."""
+        self.held = held
         self._refuse(refused)
         self._reporter.changed()
 
@@ -197,7 +196,7 @@ class Follower:
             self._refuse("")
             return Polled.NOTHING
         self._check(store, offered)
-        self.held = store.put(data, self.kept)
+        self.held = store.put(data, self._tell.keep())
         self._etag = offered.digest
         self._refuse("")
         log.info("plan: generation %d is here (%s)", offered.plan.generation, offered.digest[:12])

@@ -79,7 +79,13 @@ async def test_following_over_the_network(endpoint: FakeControlEndpoint, tmp_pat
     renewed: list[DeviceIdentity] = []
     endpoint.publish("shop1", 1)
     old = replace(device, not_before=device.not_before - timedelta(days=400))
-    tell = Listeners(report_of(device), plans.append, renewed.append, lambda: None)
+    tell = Listeners(
+        report=report_of(device),
+        keep=lambda: plans[-1] if plans else None,
+        plan=plans.append,
+        identity=renewed.append,
+        control=lambda: None,
+    )
     follower = Follower(paths, old, None, ControlClient, tell)
     running = asyncio.ensure_future(follower.run())
     try:

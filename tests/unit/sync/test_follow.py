@@ -130,8 +130,14 @@ def make_site(root: Path, held: bytes | None = None, report: Callable[[], Report
     device = enrolled(paths)
     store = PlanStore(paths.plans, plan_keys(), SHOP1)
     endpoint, clock, plans = ScriptedEndpoint(), Clock(), list[Held]()
-    tell = Listeners(report=report, plan=plans.append, identity=_ignore, control=lambda: None)
     before = store.put(held, None) if held else None
+    tell = Listeners(
+        report=report,
+        keep=lambda: plans[-1] if plans else before,
+        plan=plans.append,
+        identity=_ignore,
+        control=lambda: None,
+    )
     follower = Follower(paths, device, before, lambda _: endpoint, tell, clock.timing())
     return Site(follower, endpoint, clock, plans, store)
 

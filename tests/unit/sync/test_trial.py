@@ -150,6 +150,28 @@ def test_next_plan_in_a_trial_is_held_against_the_one_that_proved_good(tmp_path:
     assert confirmation.held == old
 
 
+def test_plan_that_brought_more_is_the_one_to_go_back_to(tmp_path: Path) -> None:
+    """Plans that follow each other at a start: the tunnel came up under the second, and the third costs it."""
+    clock = Clock()
+    old = store_in(tmp_path).put(document(3), None)
+    confirmation = Confirmation(store_in(tmp_path), clock)
+    better = store_in(tmp_path).put(document(4), old)
+    confirmation.offer(better, frozenset({Sign.CONTROL}))
+    run_for(confirmation, clock, 2, BOTH)
+    assert confirmation.keep_for_next(BOTH) == better
+    worse = store_in(tmp_path).put(document(5), better)
+    confirmation.offer(worse, BOTH)
+    assert run_for(confirmation, clock, CONFIRM_WITHIN + 1, frozenset({Sign.CONTROL})) is Verdict.UNDO
+    assert confirmation.held == better
+
+
+def test_plan_on_trial_that_brought_nothing_is_not_kept_for_the_next(tmp_path: Path) -> None:
+    clock = Clock()
+    confirmation, old, _ = begun(tmp_path, clock)
+    run_for(confirmation, clock, 2, BOTH)
+    assert confirmation.keep_for_next(BOTH) == old
+
+
 def test_revocation_of_an_undone_plan_stays(tmp_path: Path) -> None:
     clock = Clock()
     old = store_in(tmp_path).put(document(3), None)
