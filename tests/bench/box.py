@@ -3,7 +3,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,9 @@ def make_box(namespaces: Namespaces, name: str, appliance: tuple[str, ...], peer
     manifests = root / "nodes.json"
     edges = [f"edge{number:05d}" for number in range(peers)]
     manifests.write_text(
-        json.dumps({"apiVersion": "v1", "kind": "List", "items": [_hub(), *map(_edge, edges)]})
+        json.dumps(
+            {"apiVersion": "v1", "kind": "List", "items": [connector(_HUB, _CONTROL), *map(edge_node, edges)]}
+        )
     )
     operator.apply(manifests)
     enrol_without_device(CloudPaths(cloud.root), edges)
@@ -103,19 +105,27 @@ def start(box: Box) -> None:
         raise LabError("the agent did not start")
 
 
-def _hub() -> dict[str, object]:
+def write_list(path: Path, *nodes: Mapping[str, object]) -> Path:
+    """Manifests in one file."""
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": nodes}))
+    return path
+
+
+def connector(name: str, address: str) -> dict[str, object]:
+    """The Node of a hub with one address."""
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
-            "name": _HUB,
+            "name": name,
             "labels": {"node-role.kubernetes.io/connector": ""},
-            "annotations": {"fabedge.io/node-public-addresses": "192.0.2.1"},
+            "annotations": {"fabedge.io/node-public-addresses": address},
         },
-        "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]},
+        "status": {"addresses": [{"type": "InternalIP", "address": address}]},
     }
 
 
-def _edge(name: str) -> dict[str, object]:
+def edge_node(name: str) -> dict[str, object]:
+    """The Node of an edge."""
     labels = {"node-role.kubernetes.io/edge": ""}
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}

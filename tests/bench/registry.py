@@ -3,9 +3,10 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import footprint
+from tests.bench import footprint, start
 from tests.bench.outcome import Outcome
 
 BENCHES: Mapping[str, Callable[[], Outcome]] = {
     "footprint": footprint.run,
+    "start": start.run,
 }
