@@ -151,7 +151,7 @@ def test_next_plan_in_a_trial_is_held_against_the_one_that_proved_good(tmp_path:
 
 
 def test_plan_that_brought_more_is_the_one_to_go_back_to(tmp_path: Path) -> None:
-    """Plans that follow each other at a start: the tunnel came up under the second, and the third costs it."""
+    """Plans follow each other at a start: the tunnel comes up under the second, and the third costs it."""
     clock = Clock()
     old = store_in(tmp_path).put(document(3), None)
     confirmation = Confirmation(store_in(tmp_path), clock)
