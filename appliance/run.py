@@ -38,10 +38,11 @@ from appliance.netcore.tunnel import Health, Reach
 from appliance.paths import Paths
 from appliance.settings import Settings
 from appliance.snapshot import Known, report, snapshot
-from appliance.status.model import Condition, Severity, Snapshot
+from appliance.status.model import Condition, Control, Severity, Snapshot
 from appliance.status.server import StatusServer
 from appliance.sync.client import ControlClient
 from appliance.sync.confirm import Confirmation
+from appliance.sync.errors import IdentityError
 from appliance.sync.follow import Follower, Listeners
 from appliance.sync.identity import DeviceIdentity, load_identity
 from appliance.sync.store import Held, PlanStore
@@ -91,7 +92,7 @@ class Agent:
     async def run(self) -> None:
         """Serve, follow and reconcile until cancelled."""
         await self._status.start()
-        self._take_identity(load_identity(self._doors.paths))
+        self._look_for_identity()
         async with asyncio.TaskGroup() as group:
             self._backends.start()
             group.create_task(self._loop(), name="passes")
@@ -111,6 +112,15 @@ class Agent:
         return snapshot(self._known, datetime.now(UTC))
 
     # Identity and plan
+
+    def _look_for_identity(self) -> None:
+        """At the start. A damaged identity is something to say and to enrol out of, no reason to end."""
+        try:
+            self._take_identity(load_identity(self._doors.paths))
+        except IdentityError as error:
+            log.error("identity: %s", error)  # noqa: TRY400 -- for people
+            damaged = Condition("identity-damaged", Severity.FAULT, str(error))
+            self._known = replace(self._known, conditions=(damaged,))
 
     def _take_identity(self, device: DeviceIdentity | None) -> None:
         if device is None:
@@ -151,20 +161,30 @@ class Agent:
             device = self._device
             if device is None:
                 continue
-            self._follower = Follower(
-                self._doors.paths,
-                device,
-                self._known.held,
-                ControlClient,
-                Listeners(
-                    report=partial(self._report, device),
-                    keep=self._keep,
-                    plan=self._offered,
-                    identity=self._renewed,
-                    control=self._control_changed,
-                ),
-            )
+            try:
+                self._follower = self._new_follower(device)
+            except DoorError as error:
+                # The site goes on by the plan on disk; only a new enrolment helps.
+                log.error("control endpoint: %s", error)  # noqa: TRY400 -- for people
+                self._follower = None
+                self._learn(control=Control(url=device.control_url, error=str(error)))
+                continue
             await _until(self._follower.run(), self._enrolled)
+
+    def _new_follower(self, device: DeviceIdentity) -> Follower:
+        return Follower(
+            self._doors.paths,
+            device,
+            self._known.held,
+            ControlClient,
+            Listeners(
+                report=partial(self._report, device),
+                keep=self._keep,
+                plan=self._offered,
+                identity=self._renewed,
+                control=self._control_changed,
+            ),
+        )
 
     def _keep(self) -> Held | None:
         """The plan to go back to if the one that is about to come proves bad."""
@@ -174,7 +194,8 @@ class Agent:
         """A new plan is on disk: it is in force from now on, and has to prove itself."""
         if self._confirmation is not None and self._follower is not None:
             self._confirmation.offer(held, self._signs(since=0.0))
-        self._learn(held=held)
+        # A slot that was refused is written over by now, or is by the next plan.
+        self._learn(held=held, conditions=())
 
     def _signs(self, since: float) -> frozenset[Sign]:
         """What works, shown by something that happened after `since` (monotonic)."""

@@ -100,6 +100,41 @@ def test_agent_without_identity_serves_its_status_and_ends_quietly(paths: Paths)
     assert not paths.status_socket.exists()
 
 
+@contextmanager
+def agent(paths: Paths) -> Iterator[subprocess.Popen[bytes]]:
+    """`orillo run` that serves its status."""
+    with (paths.root / "run.log").open("ab") as log:
+        process = subprocess.Popen(argv(paths, "run"), stdout=log, stderr=log)
+    try:
+        until(paths.status_socket.is_socket, "it serves", 10, 0.02, lambda: said(paths, "run"))
+        yield process
+        assert process.poll() is None, said(paths, "run")
+        assert "Traceback" not in said(paths, "run")
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_agent_with_a_damaged_identity_says_so_and_waits_to_be_enrolled(paths: Paths) -> None:
+    enrolled(paths)
+    (paths.identity / "trust.json").write_bytes(b"{")
+    with agent(paths):
+        shown = orillo(paths, "status", "-o", "json")
+        (damaged,) = (c for c in json.loads(shown.stdout)["conditions"] if c["code"] == "identity-damaged")
+        assert (shown.returncode, damaged["severity"]) == (1, "fault")
+        assert "orillo enroll TOKEN" in damaged["text"]
+
+
+def test_agent_whose_key_is_garbage_keeps_the_site_by_the_plan_on_disk(paths: Paths) -> None:
+    hold_plan(paths)
+    with agent(paths):
+        conflist = paths.cni / "10-orillo.conflist"
+        until(conflist.exists, "it passes over its tables", 10, 0.02, lambda: said(paths, "run"))
+        shown = json.loads(orillo(paths, "status", "-o", "json").stdout)
+        assert (shown["state"], shown["generation"]) == ("running", 3)
+        assert "enrol again" in shown["control"]["error"]
+
+
 def test_charon_takes_the_place_of_the_command(paths: Paths) -> None:
     with daemon(paths, "charon") as process:
         charon_is_up(paths, process)
