@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from appliance.netcore.errors import DoorError
-from appliance.netcore.kernel.files import read, write_atomic
+from appliance.netcore.kernel.files import read, remove, write_atomic
 from appliance.netcore.plan.codec import PlanError
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Plan
@@ -102,6 +102,9 @@ class PlanStore:
         slot = slots[1] if held is not None and held.slot == slots[0] else slots[0]
         new = self.verify(data, slot)
         write_atomic(slot, data, 0o600)
+        if held is None:
+            # Nothing in the other slot may be used: it is damaged, or of an enrolment before this one.
+            remove(slots[0] if slot == slots[1] else slots[1])
         return new
 
     def begin_trial(self, trial: Trial) -> None:

@@ -80,6 +80,17 @@ def test_plan_of_another_instance_is_not_loaded(store: PlanStore, tmp_path: Path
     assert "this device is orillo://lab/shop1/ffffffff" in loaded.refused[0]
 
 
+def test_first_plan_of_a_new_enrolment_takes_the_place_of_all_before(tmp_path: Path) -> None:
+    """Or each reboot would complain of the plan of the enrolment before."""
+    fill(PlanStore(tmp_path, plan_keys(), SHOP1), OLD, NEW)
+    again = Identity(cluster=SHOP1.cluster, name=SHOP1.name, instance="0badcafe")
+    store = PlanStore(tmp_path, plan_keys(), again)
+    assert store.load().held is None
+    held = store.put(document(5, identity=again), None)
+    loaded = store.load()
+    assert (loaded.held, loaded.refused) == (held, ())
+
+
 def test_plan_of_a_foreign_key_is_not_loaded(store: PlanStore, tmp_path: Path) -> None:
     store.put(OLD, None)
     stranger = PlanStore(tmp_path, plan_keys(Ed25519PrivateKey.generate()), SHOP1)
