@@ -100,8 +100,11 @@ def staging(paths: Paths) -> Iterator[Path]:
 
 
 def write_key(staged: Path, key: bytes) -> None:
-    """Put the private key into the staging directory, readable by root alone."""
-    _write(staged / "key.pem", key)
+    """Put the private key into the staging directory, readable by root alone. Raises `IdentityError`."""
+    try:
+        _write(staged / "key.pem", key)
+    except OSError as error:
+        raise IdentityError(f"can't keep a key below {staged.parent}: {error.strerror}") from error
 
 
 def commit(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a certificate is renewed, and what a failed renewal leaves behind."""
 
+import errno
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -73,3 +75,18 @@ async def test_failed_renewal_leaves_the_identity(
     assert [path.name for path in paths.state.iterdir() if path.is_dir() and not path.is_symlink()] == [
         paths.identity.readlink().name
     ]
+
+
+async def test_a_disk_that_takes_no_key_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = enrolled(Paths(tmp_path))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", full)
+        with pytest.raises(IdentityError, match="No space left"):
+            await renew(Paths(tmp_path), device, BrokenEndpoint(None))
+    assert load_identity(Paths(tmp_path)) == device
