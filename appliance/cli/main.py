@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from appliance.cli import tui_arguments
 from appliance.cli.errors import CliError, Exit
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.codec import PlanError
@@ -60,6 +61,10 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
             from appliance.cli import purge
 
             return purge.run(paths, everything=options.all, json=options.output == "json")
+        case "tui":
+            from appliance.cli import tui
+
+            return tui.run(paths, options)
         case "daemon":
             return _daemon(paths, options.which)
     from appliance.cli import version
@@ -99,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("--all", action="store_true", help="the identity and the plans too")
     daemon = verbs.add_parser("daemon", parents=[output], help="become one of the daemons beside the agent")
     daemon.add_argument("which", choices=["charon", "dns"], help="charon (IPsec) or dns (unbound)")
+    tui_arguments.add(verbs.add_parser("tui", help="the terminal for who stands in front of it"))
     verbs.add_parser("version", parents=[output], help="say which version this is")
     return parser
 

@@ -16,7 +16,7 @@ from appliance.netcore.plan.values import convert, encode
 from appliance.status.model import Snapshot
 
 _CREDENTIALS = struct.Struct("3i")
-_LONGEST_ANSWER = 64 * 1024 * 1024
+LONGEST_ANSWER = 64 * 1024 * 1024
 
 
 class NotRunningError(DoorError):
@@ -25,7 +25,7 @@ class NotRunningError(DoorError):
 
 def status(path: Path, timeout: float = 5.0) -> Snapshot:
     """The daemon's snapshot. Raises `NotRunningError` or `DoorError`."""
-    return _snapshot(command(path, "status", timeout=timeout))
+    return read_snapshot(command(path, "status", timeout=timeout))
 
 
 def command(path: Path, op: str, timeout: float = 5.0, **fields: Any) -> Mapping[str, Any]:
@@ -38,7 +38,7 @@ def watch(path: Path, timeout: float | None = None) -> Iterator[Snapshot]:
     """Snapshots as they change, without end; `timeout` is for each one. Raises as `status`."""
     with _connection(path, timeout, "watch", {}) as lines:
         while True:
-            yield _snapshot(_next(lines, path))
+            yield read_snapshot(_next(lines, path))
 
 
 def daemon_pid(path: Path) -> int | None:
@@ -80,7 +80,11 @@ def _connection(
 
 
 def _next(lines: BufferedReader, path: Path) -> Mapping[str, Any]:
-    line = lines.readline(_LONGEST_ANSWER)
+    return read_answer(lines.readline(LONGEST_ANSWER), path)
+
+
+def read_answer(line: bytes, path: Path) -> Mapping[str, Any]:
+    """The fields of an answer; an empty line is the end. Raises `NotRunningError` or `DoorError`."""
     if not line:
         raise NotRunningError(f"the daemon at {path} closed the connection: it is stopping, or was stopped")
     try:
@@ -93,7 +97,8 @@ def _next(lines: BufferedReader, path: Path) -> Mapping[str, Any]:
     return answer
 
 
-def _snapshot(answer: Mapping[str, Any]) -> Snapshot:
+def read_snapshot(answer: Mapping[str, Any]) -> Snapshot:
+    """The snapshot in an answer. Raises `DoorError`."""
     try:
         return convert(answer.get("status"), Snapshot)
     except msgspec.ValidationError as error:

@@ -16,6 +16,8 @@ DOORS = {
     "vici": ("appliance/netcore/charon/",),
     "httpx": ("appliance/sync/client.py", "cloud/source/"),
     "aiohttp": ("cloud/endpoint/",),
+    "textual": ("appliance/tui/",),
+    "rich": ("appliance/tui/face.py",),
     "subprocess": ("appliance/netcore/kernel/processes.py",),
     "cryptography": (
         "appliance/netcore/plan/signature.py",

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands behind `:` and behind the letters, and what they want done outside. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from appliance.status.offer import NoTokenError, read_offer
+from appliance.tui.look import Tone
+from appliance.tui.page import NUMBERED, Name
+from appliance.tui.ui import Notice, Ui, go, place
+
+
+@dataclass(frozen=True)
+class Quit:
+    """End the terminal."""
+
+
+@dataclass(frozen=True)
+class Repaint:
+    """Something else wrote on the screen: paint all of it again."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request to the daemon; `said` is shown once it is carried out. The fields may hold a token."""
+
+    op: str
+    said: str
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Save:
+    """Write all that is known to a file."""
+
+    path: str
+
+
+Effect = Quit | Repaint | Ask | Save
+
+_NEEDS_ROOT = ("resync", "enrol", "enroll", "agree")
+
+
+def execute(ui: Ui, text: str) -> tuple[Ui, tuple[Effect, ...]]:
+    """Carry out one command as typed."""
+    verb, _, rest = text.strip().partition(" ")
+    verb, rest = verb.casefold(), rest.strip()
+    screen = _screen(verb)
+    if verb in _NEEDS_ROOT and not ui.root:
+        return _say(ui, "that changes something: start `orillo tui` with sudo"), ()
+    if verb in ("path", "why") and rest:
+        return replace(go(ui, Name.PATH), target=rest), ()
+    if verb in ("enrol", "enroll") and rest:
+        return _offer(ui, rest), ()
+    if screen is not None:
+        return go(ui, screen), ()
+    return _other(ui, verb, rest)
+
+
+def _other(ui: Ui, verb: str, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
+    match verb:
+        case "":
+            return ui, ()
+        case "q" | "quit" | "exit":
+            return ui, (Quit(),)
+        case "filter":
+            return place(replace(ui, search=rest), 0), ()
+        case "refuse":
+            return _say(replace(ui, offer=None), "the token was not used"), ()
+        case "agree" if ui.offer is not None:
+            ask = Ask("enroll", "enrolled; the plan comes by itself", {"token": ui.offer.text})
+            return _say(replace(ui, offer=None), "enrolling ..."), (ask,)
+        case "resync":
+            return _say(ui, "asked the daemon to look again"), (Ask("resync", "the daemon looks again"),)
+        case "save" if rest:
+            return ui, (Save(rest),)
+        case "save":
+            return _say(ui, "save to which file? :save FILE"), ()
+    return _say(ui, f"there is no command {verb!r}: ? shows what there is"), ()
+
+
+def _screen(verb: str) -> Name | None:
+    """The screen whose name begins with what was typed."""
+    if verb == "help":
+        return Name.HELP
+    names = [name for name in NUMBERED if len(verb) > 1 and name.value.casefold().startswith(verb)]
+    return names[0] if names else None
+
+
+def _offer(ui: Ui, text: str) -> Ui:
+    try:
+        offer = read_offer(text)
+    except NoTokenError as error:
+        return _say(go(ui, Name.ENROL), str(error), Tone.BAD)
+    return replace(go(ui, Name.ENROL), offer=offer, notice=None)
+
+
+def _say(ui: Ui, text: str, tone: Tone = Tone.PLAIN) -> Ui:
+    return replace(ui, notice=Notice(text, tone))

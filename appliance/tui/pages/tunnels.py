@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tunnels: to whom, are they up by the probe through them, and what goes through. Pure."""
+
+from appliance.status.model import Tunnel
+from appliance.status.words import duration, size
+from appliance.tui.look import Look, Tone
+from appliance.tui.page import Page, Row
+from appliance.tui.pages.parts import RESYNC, facts, milliseconds
+from appliance.tui.state import Known, Rates
+from appliance.tui.text import Span, spark, table
+
+_HEAD = ("TUNNEL", "STATE", "RTT", "LOSS", "IN/s", "OUT/s", "TRAFFIC", "SA AGE", "REASON")
+_SPARK = 10
+
+
+def page(known: Known, width: int, look: Look) -> Page:
+    """One row a tunnel; `*` marks the one that carries the site's traffic."""
+    tunnels = sorted(known.snapshot.tunnels.items()) if known.snapshot else []
+    wide = width >= 100
+    cells = [_cells(name, tunnel, known.rates.get(name, Rates()), look, wide) for name, tunnel in tunnels]
+    head, lines = table(_HEAD if wide else tuple(h for h in _HEAD if h != "SA AGE"), cells, width)
+    rows = tuple(
+        Row((line,), key=name, problem=not tunnel.up, detail=_detail(name, tunnel, width))
+        for (name, tunnel), line in zip(tunnels, lines, strict=True)
+    )
+    return Page((head,) if rows else (), rows, "no tunnel is in the plan", (RESYNC,))
+
+
+def _cells(name: str, tunnel: Tunnel, rates: Rates, look: Look, wide: bool) -> list[Span]:
+    both = [a + b for a, b in zip(rates.into, rates.out, strict=True)][-_SPARK:]
+    age = "-" if tunnel.established is None else duration(tunnel.established)
+    state = Span("up", Tone.GOOD) if tunnel.up else Span("DOWN", Tone.BAD)
+    loss = "-" if tunnel.loss is None else f"{tunnel.loss:.0%}"
+    made = [
+        Span(f"{name} *" if tunnel.chosen else name),
+        state,
+        Span(milliseconds(tunnel.rtt)),
+        Span(loss, Tone.WARN if tunnel.loss else Tone.PLAIN),
+        Span(size(rates.into[-1]) if rates.into else "-"),
+        Span(size(rates.out[-1]) if rates.out else "-"),
+        Span(spark(both, look)),
+    ]
+    return [*made, *([Span(age)] if wide else []), Span(tunnel.reason)]
+
+
+def _detail(name: str, tunnel: Tunnel, width: int) -> tuple[tuple[Span, ...], ...]:
+    age = "no SA" if tunnel.established is None else f"established {duration(tunnel.established)} ago"
+    return facts(
+        (
+            ("peer", name),
+            ("state", "up: the probe through it is answered" if tunnel.up else "down"),
+            ("reason", tunnel.reason),
+            ("traffic", "carries the site's traffic" if tunnel.chosen else "stands by"),
+            ("round trip", milliseconds(tunnel.rtt)),
+            ("loss", "-" if tunnel.loss is None else f"{tunnel.loss:.0%} of the last probes"),
+            ("IKE SA", age),
+            ("received", size(tunnel.bytes_in)),
+            ("sent", size(tunnel.bytes_out)),
+        ),
+        width,
+    )
