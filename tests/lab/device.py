@@ -2,6 +2,7 @@
 """A device in the lab: agent, charon and unbound in its namespace, started as systemd would start them."""
 
 import json
+import signal
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -102,8 +103,8 @@ class Device:
         until(self.conflist.exists, f"{self.name} writes its conflist", seconds, explain=self.ended)
 
     def ended(self) -> str:
-        """Which of its daemons ended, with their last words; empty if none did."""
-        dead = [(name, process) for name, process in self.daemons.items() if not process.alive]
+        """Which of its daemons ended in failure by themselves, with their last words; empty if none did."""
+        dead = [(name, p) for name, p in self.daemons.items() if p.code not in (None, 0, -signal.SIGKILL)]
         return "; ".join(
             f"{self.name} {name} ended with {p.code}: {p.output().strip()[-200:]}" for name, p in dead
         )
