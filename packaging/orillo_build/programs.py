@@ -39,6 +39,8 @@ BYTECODE = (
 _NEVER = (
     "_pytest",
     "aiohttp",
+    "attr",
+    "attrs",
     "brotli",
     "brotlicffi",
     "cffi",
@@ -66,6 +68,7 @@ _NEVER = (
     "unittest",
     "uvloop",
     "venv",
+    "yaml",
     "zstandard",
 )
 
