@@ -35,11 +35,10 @@ def status(world: World) -> dict[str, Any]:
 
 
 def refused(world: World) -> str:
-    return str(status(world)["control"]["refused"])
+    return str(status(world).get("control", {}).get("refused"))
 
 
 def test_plan_without_hubs_is_undone_and_stays_undone(world: World) -> None:
-    shop, cloud = world.pods["shop1"], world.pods["cloud"]
     world.wait_for_tunnels("shop1", 20)
     good = status(world)["generation"]
     for edge in ("shop1", "shop2"):
@@ -48,10 +47,10 @@ def test_plan_without_hubs_is_undone_and_stays_undone(world: World) -> None:
     for connector in CONNECTORS:
         world.operator.must("delete", "node", connector)
     until(lambda: status(world)["generation"] > good, "the bad plan is in force", 10)
-    assert not shop.ping(cloud.v4, count=1)
+    until(lambda: not world.hub_of("shop1"), "it costs the tunnels", 10)
 
     until(lambda: "cost this device the hub" in refused(world), "it is undone", CONFIRM_WITHIN + 15, 0.5)
-    until(lambda: shop.ping(cloud.v4, count=1) and shop.ping(cloud.v6, count=1), "traffic returns", 15)
+    world.wait_for_tunnels("shop1", 20)
     after = status(world)["generation"]
 
     # Nor is it tried again by a restarted agent, to which the control endpoint offers it once more.
@@ -59,7 +58,7 @@ def test_plan_without_hubs_is_undone_and_stays_undone(world: World) -> None:
     world.devices["shop1"].start(Daemon.AGENT)
     until(lambda: "tried and undone" in refused(world), "it is refused again", 20)
     assert status(world)["generation"] == after
-    assert shop.ping(cloud.v4, count=1)
+    world.wait_for_tunnels("shop1", 20)
     seen = world.operator.read("device", "list")["devices"]
     report = next(device["report"] for device in seen if device["name"] == "shop1")
     assert report["generation"] == after
