@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 
 from appliance.netcore.desired.facts import Facts, Ipsec
-from appliance.netcore.desired.links import links
+from appliance.netcore.desired.links import links, relay_links
 from appliance.netcore.desired.routes import routes, rules
 from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.kernel.rtnetlink import Netlink
@@ -331,12 +331,14 @@ async def test_a_plan_is_applied_in_one_pass_and_the_next_one_finds_nothing_to_d
     for expected in (True, False):
         outcomes = [
             await reconcile(LinkTable(host.links), links(plan, facts)),
+            await reconcile(LinkTable(host.links, relays=True), relay_links(plan)),
             await reconcile(RouteTable(host.routes), routes(plan, facts)),
             await reconcile(RuleTable(host.routes), rules(plan)),
         ]
         statuses = [status for outcome in outcomes for status in outcome.statuses.values()]
         assert {status.phase for status in statuses} == {Phase.APPLIED}, statuses
-        assert [bool(outcome.changed) for outcome in outcomes] == [expected] * 3
+        changed = [bool(outcome.changed) for outcome in outcomes]
+        assert changed == [expected, expected and bool(relay_links(plan)), expected, expected]
 
 
 async def test_a_pass_prunes_ours_and_only_ours(host: Host) -> None:
@@ -354,6 +356,7 @@ async def test_purge_leaves_nothing_of_ours_and_all_of_others(host: Host, plan: 
     before = host.foreign()
     facts = Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec7", hub="connector-1", probed=frozenset({"shop2"}))
     await reconcile(LinkTable(host.links), links(plan, facts))
+    await reconcile(LinkTable(host.links, relays=True), relay_links(plan))
     await reconcile(RouteTable(host.routes), routes(plan, facts))
     await reconcile(RuleTable(host.routes), rules(plan))
     removed = await route_room.purge(host.routes) + await link_room.purge(host.links, "br-orillo")

@@ -13,15 +13,21 @@ from appliance.netcore.spec import HOLDER, Ipsec, Link, LinkKind
 
 
 def links(plan: Plan, facts: Facts) -> dict[str, Link]:
-    """The wanted links by name."""
+    """The wanted links by name, but for those between connectors."""
     held = frozenset({*plan.overlay, *plan.dns.bind, *_anchors(plan, facts)})
     wanted = {HOLDER: Link(LinkKind.HOLDER, held)}
     for one in interfaces(plan, facts):
         if one.if_id is not None:
             wanted[one.name] = Link(LinkKind.XFRM, if_id=one.if_id, mtu=plan.tunnel.mtu)
-    for relay in relays(plan).values():
-        wanted[relay.name] = Link(LinkKind.VXLAN, mtu=relay.mtu, vxlan=relay.vxlan, neighbour=relay.neighbour)
     return wanted
+
+
+def relay_links(plan: Plan) -> dict[str, Link]:
+    """The wanted links to other connectors by name."""
+    return {
+        relay.name: Link(LinkKind.VXLAN, mtu=relay.mtu, vxlan=relay.vxlan, neighbour=relay.neighbour)
+        for relay in relays(plan).values()
+    }
 
 
 def _anchors(plan: Plan, facts: Facts) -> frozenset[Address]:

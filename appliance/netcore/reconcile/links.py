@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from appliance.netcore.spec import Link
+from appliance.netcore.spec import Link, LinkKind
 
 
 class Links(Protocol):
@@ -20,13 +20,15 @@ class Links(Protocol):
 
 
 class LinkTable:
-    """Links by name."""
+    """Links by name, those between connectors or all others: they have their turns at different times."""
 
-    def __init__(self, door: Links) -> None:
+    def __init__(self, door: Links, *, relays: bool = False) -> None:
         self._door = door
+        self._relays = relays
 
     async def observe(self) -> Mapping[str, Link]:
-        return await self._door.links()
+        found = await self._door.links()
+        return {name: link for name, link in found.items() if (link.kind is LinkKind.VXLAN) is self._relays}
 
     async def put(self, key: str, value: Link) -> None:
         await self._door.put_link(key, value)

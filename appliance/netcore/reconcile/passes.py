@@ -14,7 +14,7 @@ from appliance.netcore.desired.credentials import credentials
 from appliance.netcore.desired.dns import forwards, records, unbound_conf
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.firewall import firewall
-from appliance.netcore.desired.links import links
+from appliance.netcore.desired.links import links, relay_links
 from appliance.netcore.desired.routes import routes, rules
 from appliance.netcore.desired.sysctls import sysctls
 from appliance.netcore.plan.model import Plan
@@ -50,8 +50,9 @@ class Step:
 def boot_order(doors: Doors) -> tuple[Step, ...]:
     """The steps of a pass.
 
-    Forwarding is switched on (sysctls) only when nothing can leave in clear any more: after the unreachable
-    routes and the firewall.
+    The links between connectors are made, and forwarding is switched on (sysctls), only when nothing can
+    leave in clear any more: after the unreachable routes and the firewall. A new link says things by itself,
+    and what is said on these would go out unencrypted; routes over them come with the next pass.
     """
     paths = doors.paths
     key = paths.identity / "key.pem"
@@ -61,6 +62,7 @@ def boot_order(doors: Doors) -> tuple[Step, ...]:
         _step("rules", RuleTable(doors.routes), lambda w: rules(w.plan)),
         _step("cni", FileTable([paths.cni / CONFLIST]), lambda w: files(w.plan, paths)),
         _step("firewall", FirewallTable(doors.nft), lambda w: {FIREWALL: firewall(w.plan, w.facts)}),
+        _step("hub-links", LinkTable(doors.links, relays=True), lambda w: relay_links(w.plan)),
         _step("sysctls", SysctlTable(doors.sysctl, paths.sysctl_before), lambda w: sysctls(w.plan, w.facts)),
         _step(
             "dns",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.netcore.desired.facts import Facts
-from appliance.netcore.desired.links import links
+from appliance.netcore.desired.links import links, relay_links
 from appliance.netcore.desired.relays import relay_mtu, relays
 from appliance.netcore.desired.sysctls import sysctls
 from appliance.netcore.plan.identity import Identity
@@ -39,7 +39,7 @@ def cloud(overlays: Mapping[str, tuple[str, ...]]) -> dict[str, Plan]:
 
 def test_a_connector_has_a_link_to_each_other_one_and_an_edge_has_none() -> None:
     (relay,) = relays(connector_plan()).values()
-    assert links(connector_plan(), Facts())["orillo-0aff000c"] == Link(
+    assert relay_links(connector_plan())["orillo-0aff000c"] == Link(
         LinkKind.VXLAN,
         mtu=1350,
         vxlan=Vxlan(
@@ -52,7 +52,8 @@ def test_a_connector_has_a_link_to_each_other_one_and_an_edge_has_none() -> None
         neighbour="02:00:0a:ff:00:0c",
     )
     assert sysctls(connector_plan(), Facts())[f"net/ipv4/conf/{relay.name}/rp_filter"] == "0"
-    assert relays(edge_plan()) == {}
+    assert "orillo-0aff000c" not in links(connector_plan(), Facts())
+    assert relays(edge_plan()) == relay_links(edge_plan()) == {}
 
 
 @given(st.sets(st.integers(1, 0xFFFE), min_size=2, max_size=6), st.booleans())
