@@ -63,7 +63,10 @@ class _Http:
     """One pool of connections to one URL under one TLS context."""
 
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
-        parsed = httpx.URL(url)
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL:
+            parsed = httpx.URL("")
         if parsed.scheme != "https" or not parsed.host:
             raise ControlError(f"{url!r} is no https address: the token or the stored identity is damaged")
         self._where = f"{parsed.host}:{parsed.port or 443}"

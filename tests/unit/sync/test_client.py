@@ -82,7 +82,9 @@ async def test_something_that_speaks_no_tls(paths: Paths) -> None:
     await server.wait_closed()
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "127.0.0.1", "https://", "nonsense"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1", "127.0.0.1", "https://", "https://[::1", "https://a:b"]
+)
 async def test_address_that_is_none(paths: Paths, url: str) -> None:
     with pytest.raises(ControlError, match="no https address"):
         await enroll(paths, token_to(url))
