@@ -14,14 +14,15 @@ from cloud.faults import CommandError, Exit, as_command_errors
 
 #: Where the admin socket takes commands: this, and the command's name.
 COMMAND_PATH = "/v1/command/"
-_LONGEST_TTL = 365 * 86400
+#: In seconds.
+LONGEST_TTL = 365 * 86400
 
 
 class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of `token-create`; `ttl` in seconds."""
 
     name: str
-    ttl: Annotated[int, msgspec.Meta(ge=1, le=_LONGEST_TTL)]
+    ttl: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_TTL)]
 
 
 class Revoke(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

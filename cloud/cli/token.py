@@ -7,6 +7,7 @@ import re
 from cloud.cli.client import ask
 from cloud.cli.output import print_json, print_table, warn
 from cloud.cli.verb import add_output
+from cloud.commands import LONGEST_TTL
 from cloud.faults import Exit
 from cloud.paths import CloudPaths
 
@@ -52,4 +53,7 @@ def _seconds(text: str) -> int:
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r}: write a number and a unit, such as 30m, 1h or 7d")
-    return int(match[1]) * _UNITS[match[2]]
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if not 1 <= seconds <= LONGEST_TTL:
+        raise argparse.ArgumentTypeError(f"{text!r}: a token works for 1s to {LONGEST_TTL // 86400}d")
+    return seconds
