@@ -54,7 +54,8 @@ class App:
     """What every command and every request works with.
 
     `changed` is told the devices that have a new plan, or were revoked. `seen` is when each device last
-    asked for its plan.
+    asked for its plan. `follows` is the Kubernetes API whose objects are mirrored here; it is empty where
+    manifests are applied to this operator itself.
     """
 
     settings: Settings
@@ -64,6 +65,7 @@ class App:
     now: Callable[[], datetime] = utc_now
     changed: Callable[[Set[str]], None] = _nobody
     seen: dict[str, datetime] = field(default_factory=dict)
+    follows: str = ""
 
     @classmethod
     def open(cls, paths: CloudPaths) -> Self:

@@ -47,6 +47,7 @@ class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def apply(app: App, asked: Apply) -> dict[str, Any]:
     """Keep the manifests of all files, or of none."""
+    _check_ours(app)
     placed = read_placed([(file.name, file.text) for file in asked.files])
     if not placed:
         raise CommandError("nothing to apply: there is no object in what was given")
@@ -76,11 +77,17 @@ def get(app: App, asked: Get) -> dict[str, Any]:
 
 def delete(app: App, asked: Delete) -> dict[str, Any]:
     """Forget one object."""
+    _check_ours(app)
     kind = find_kind(asked.kind)
     key = _find(app.store.objects.all(), kind, asked.name)
     with app.change(asked.author) as news:
         app.store.objects.delete([key])
     return {"kind": kind.name, "namespace": key[1], "name": key[2], "devices": sorted(news)}
+
+
+def _check_ours(app: App) -> None:
+    if app.follows:
+        raise CommandError(f"this operator follows the Kubernetes API at {app.follows}: use kubectl there")
 
 
 def _find(objects: dict[_Key, Manifest], kind: Kind, text: str) -> _Key:

@@ -5,9 +5,10 @@ import asyncio
 import logging
 import signal
 import ssl
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 import uvloop
 from aiohttp import web
@@ -118,19 +119,24 @@ class Server:
             log.info("event=certificate-renewed file=%s", self._certificate)
 
 
-def run(app: App, paths: CloudPaths) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `ListenError` and `OSError`."""
-    uvloop.run(_run(app, paths))
+def run(app: App, paths: CloudPaths, beside: Coroutine[Any, Any, None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, with `beside` going on as long. Raises `ListenError` and `OSError`."""
+    uvloop.run(_run(app, paths, beside))
 
 
-async def _run(app: App, paths: CloudPaths) -> None:
+async def _run(app: App, paths: CloudPaths, beside: Coroutine[Any, Any, None] | None) -> None:
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     server = await Server.start(app, paths)
     log.info("event=serving control=%d enrolment=%d", server.control_port, server.enroll_port)
+    work = asyncio.create_task(beside or ending.wait())
+    work.add_done_callback(lambda _: ending.set())
     try:
         await ending.wait()
         log.info("event=ending")
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
     finally:
         await server.close()

@@ -68,6 +68,12 @@ def read_documents(text: str) -> Iterator[tuple[int, Any]]:
     yield from _read_yaml(text)
 
 
+def to_yaml(document: Any) -> str:
+    """A document as YAML for people to read."""
+    text: str = yaml.safe_dump(document, sort_keys=False, width=110)
+    return text
+
+
 def _read_yaml(text: str) -> Iterator[tuple[int, Any]]:
     number = 0
     loader = _Loader(text)

@@ -15,7 +15,7 @@ PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Transport = Literal["TCP", "UDP", "SCTP"]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class _Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A part of a Kubernetes object, immutable, whose fields are called as Kubernetes calls them."""
 
 

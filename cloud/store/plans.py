@@ -24,6 +24,16 @@ class StoredPlan:
     document: bytes | None
 
 
+@dataclass(frozen=True)
+class PlanHead:
+    """What is told of a plan without its document; `withdrawn` is a device that has none at present."""
+
+    name: str
+    generation: int
+    digest: str
+    withdrawn: bool
+
+
 class Plans:
     """The table of plans."""
 
@@ -34,6 +44,14 @@ class Plans:
         """Every device's plan, by name."""
         rows = self._database.rows(f"SELECT {_COLUMNS} FROM plans ORDER BY name")  # noqa: S608
         return {row[0]: StoredPlan(*row) for row in rows}
+
+    def heads(self) -> dict[str, PlanHead]:
+        """Every device's plan, by name, without the documents: they are far larger than all the rest."""
+        rows = self._database.rows("SELECT name, generation, digest, document IS NULL FROM plans")
+        return {
+            name: PlanHead(name, generation, digest, bool(withdrawn))
+            for name, generation, digest, withdrawn in rows
+        }
 
     def get(self, name: str) -> StoredPlan | None:
         """One device's plan, or None if it never had one."""

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to say of each device to the people who run the cluster: pure, from what the operator knows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from appliance.netcore.plan.exchange import Report
+from cloud.app import App
+from cloud.planner.model import Node
+from cloud.source.status import Condition, DeviceStatus, Generations, Tunnel
+from cloud.store.devices import StoredDevice
+from cloud.store.plans import PlanHead
+
+#: A status that differs in nothing but when the device was seen is written again after so long: ten thousand
+#: devices that ask each half a minute would otherwise be three hundred writes a second to etcd.
+SEEN_EVERY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that the operator knows of one device."""
+
+    node: Node | None
+    device: StoredDevice | None
+    plan: PlanHead | None
+    polled: datetime | None
+
+    @property
+    def last_seen(self) -> datetime | None:
+        """When it last reported or asked, to the second."""
+        moments = [moment for moment in (self.device and self.device.last_seen, self.polled) if moment]
+        return max(moments).replace(microsecond=0) if moments else None
+
+
+def known_devices(app: App, nodes: Mapping[str, Node]) -> dict[str, Known]:
+    """Every device among the inventory's `nodes`, and every one that ever enrolled, by name."""
+    enrolled, plans = app.store.devices.latest(), app.store.plans.heads()
+    return {
+        name: Known(nodes.get(name), enrolled.get(name), plans.get(name), app.seen.get(name))
+        for name in sorted(nodes.keys() | enrolled.keys())
+    }
+
+
+def device_status(known: Known, before: DeviceStatus | None, now: datetime) -> DeviceStatus:
+    """The status of one device. A condition that is as it was `before` keeps its time."""
+    device, plan = known.device, known.plan
+    report = device.report if device else None
+    conditions = tuple(_kept(condition, before) for condition in _conditions(known, report, now))
+    desired = plan.generation if plan and not plan.withdrawn else 0
+    applied = report.generation if report else 0
+    return DeviceStatus(
+        state="not-enrolled" if device is None else "revoked" if device.revoked_at else "enrolled",
+        role=known.node.place.role if known.node else None,
+        site=known.node.place.site if known.node else "",
+        instance=device.instance if device else "",
+        generation=Generations(desired=desired, applied=applied, lag=max(desired - applied, 0)),
+        last_seen=known.last_seen,
+        agent=report.agent if report else "",
+        ipsec=report.ipsec if report else "",
+        tunnels={
+            name: Tunnel(up=tunnel.up, chosen=tunnel.chosen, reason=tunnel.reason)
+            for name, tunnel in (report.tunnels if report else {}).items()
+        },
+        message=next((c.message for c in conditions if _is_bad(c) and c.message), ""),
+        conditions=conditions,
+    )
+
+
+def worth_writing(status: DeviceStatus, written: DeviceStatus | None) -> bool:
+    """Whether anyone would want to know of it."""
+    if written is None:
+        return True
+    if replace(status, last_seen=None) != replace(written, last_seen=None):
+        return True
+    if status.last_seen is None or written.last_seen is None:
+        return status.last_seen != written.last_seen
+    return status.last_seen - written.last_seen >= SEEN_EVERY
+
+
+def _conditions(known: Known, report: Report | None, now: datetime) -> Iterator[Condition]:
+    yield _planned(known, now)
+    yield _applied(known, report, now)
+    yield _tunnel_up(report, now)
+    yield _degraded(report, now)
+
+
+def _planned(known: Known, now: datetime) -> Condition:
+    if known.plan and not known.plan.withdrawn:
+        return _say("Planned", True, "PlanMade", "", now)
+    if known.device is None or known.device.revoked_at:
+        return _say("Planned", False, "NotEnrolled", "it waits for a token: orillo-cloud token create", now)
+    return _say("Planned", False, "NoNode", "there is no Node or Device that says what it is for", now)
+
+
+def _applied(known: Known, report: Report | None, now: datetime) -> Condition:
+    if report is None:
+        return _say("Applied", None, "NoReport", "it has not reported yet", now)
+    if report.refused:
+        return _say("Applied", False, "Refused", report.refused, now)
+    if known.plan is None or report.digest != known.plan.digest:
+        return _say("Applied", False, "Behind", f"it runs by generation {report.generation}", now)
+    return _say("Applied", True, "InForce", "", now)
+
+
+def _tunnel_up(report: Report | None, now: datetime) -> Condition:
+    if report is None:
+        return _say("TunnelUp", None, "NoReport", "", now)
+    if not report.tunnels:
+        return _say("TunnelUp", None, "NoTunnels", "its plan has no tunnel that it probes", now)
+    if any(tunnel.up for tunnel in report.tunnels.values()):
+        return _say("TunnelUp", True, "ProbeAnswered", "", now)
+    reasons = sorted({tunnel.reason for tunnel in report.tunnels.values() if tunnel.reason})
+    return _say("TunnelUp", False, "NoProbeAnswered", "; ".join(reasons), now)
+
+
+def _degraded(report: Report | None, now: datetime) -> Condition:
+    if report is None:
+        return _say("Degraded", None, "NoReport", "", now)
+    failed = {name: table for name, table in sorted(report.tables.items()) if table.failed}
+    if failed:
+        text = "; ".join(f"{name}: {table.reason}" for name, table in failed.items())
+        return _say("Degraded", True, "TablesFailed", text, now)
+    return _say("Degraded", False, "AllInForce", "", now)
+
+
+def _say(kind: str, holds: bool | None, reason: str, message: str, now: datetime) -> Condition:
+    status = "Unknown" if holds is None else str(holds)
+    moment = now.replace(microsecond=0)
+    return Condition(
+        type=kind,  # type: ignore[arg-type]
+        status=status,  # type: ignore[arg-type]
+        reason=reason,
+        message=message[:1024],
+        last_transition_time=moment,
+    )
+
+
+def _kept(condition: Condition, before: DeviceStatus | None) -> Condition:
+    old = before.condition(condition.type) if before else None
+    if old is None or old.status != condition.status:
+        return condition
+    return replace(condition, last_transition_time=old.last_transition_time)
+
+
+def _is_bad(condition: Condition) -> bool:
+    return condition.status != ("False" if condition.type == "Degraded" else "True")

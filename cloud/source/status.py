@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the operator says of a device in the status of its Device object, for `kubectl get devices`."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from appliance.netcore.plan.values import Role
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel"):
+    """A part of a status, whose fields are called as Kubernetes calls them."""
+
+
+class Condition(_Part, frozen=True):
+    """`metav1.Condition`: one question about the device, and its answer at present."""
+
+    type: Literal["Planned", "Applied", "TunnelUp", "Degraded"]
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    last_transition_time: datetime
+    message: str = ""
+
+
+class Generations(_Part, frozen=True):
+    """The newest plan, the one that the device runs by, and how many lie between them."""
+
+    desired: int = 0
+    applied: int = 0
+    lag: int = 0
+
+
+class Tunnel(_Part, frozen=True):
+    """One tunnel as the device's own probe sees it."""
+
+    up: bool
+    chosen: bool = False
+    reason: str = ""
+
+
+class DeviceStatus(_Part, frozen=True):
+    """All of it. `tunnels` by the peer's name; `message` is the one sentence to read first."""
+
+    state: Literal["not-enrolled", "enrolled", "revoked"] = "not-enrolled"
+    role: Role | None = None
+    site: str = ""
+    instance: str = ""
+    generation: Generations = Generations()
+    last_seen: datetime | None = None
+    agent: str = ""
+    ipsec: str = ""
+    tunnels: dict[str, Tunnel] = {}
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of this type, if it is told."""
+        return next((condition for condition in self.conditions if condition.type == kind), None)
