@@ -126,8 +126,9 @@ def _painted(spans: Line, chosen: bool, width: int, look: Look) -> Line:
 def _nothing(page: Page, ui: Ui) -> str:
     if not page.rows:
         return page.empty
-    wanted = f" that contains {ui.search!r}" if ui.search else ""
-    return f"no row{wanted}{' and is wrong' if ui.problems else ''}: Esc shows all {len(page.rows)}"
+    what = "nothing here is wrong" if ui.problems else "no row is left"
+    wanted = f" of what contains {ui.search!r}" if ui.search else ""
+    return f"{what}{wanted}: Esc shows all {len(page.rows)}"
 
 
 def _prompt(ui: Ui, page: Page, where: str, width: int, look: Look) -> Line:
