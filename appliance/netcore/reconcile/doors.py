@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doors of one box, opened together, and one look through those that only see."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import TracebackType
@@ -10,7 +11,7 @@ from appliance.netcore.charon.door import Charon
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.strongswan import ipsec_of
 from appliance.netcore.dnscache.control import UnboundControl
-from appliance.netcore.errors import NotYetError
+from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.links import tun_of
 from appliance.netcore.kernel.nft import NftTable
 from appliance.netcore.kernel.resolv import name_servers
@@ -80,10 +81,13 @@ async def look(doors: Doors, plan: Plan, capability: Capability, resolvers: tupl
 
 
 async def _ipsec(doors: Doors, capability: Capability) -> Ipsec:
-    """How charon does it; while none answers, how the next one will."""
+    """How charon does it; while none answers, how the next one will.
+
+    One that hangs is told of by its own tables. It must not keep the others from their turn.
+    """
     try:
         return ipsec_of((await doors.charon.stats()).plugins)
-    except NotYetError:
+    except DoorError:
         return capability.ipsec
 
 
@@ -91,17 +95,18 @@ async def _sources(doors: Doors, plan: Plan) -> dict[str, Address]:
     """Our own address towards every peer that we may dial, where there is a route to it."""
     found: dict[str, Address] = {}
     for name, peer in plan.peers.items():
-        address = _first_address(peer)
-        source = await doors.routes.source_towards(address) if address else None
-        if source is not None:
-            found[name] = source
+        for address in _literals(peer):
+            source = await doors.routes.source_towards(address)
+            if source is not None:
+                found[name] = source
+                break
     return found
 
 
-def _first_address(peer: Peer) -> Address | None:
+def _literals(peer: Peer) -> Iterator[Address]:
+    """Where the peer may be dialled, in order. Of a DNS name nothing is known here: charon resolves it."""
     for text in peer.addresses:
         try:
-            return ip_address(text)
+            yield ip_address(text)
         except ValueError:
-            continue  # A DNS name: charon resolves it, and pins what it finds.
-    return None
+            continue
