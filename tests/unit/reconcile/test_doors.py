@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One look at the box: what can't be seen of it takes nothing away from the rest."""
 
-from collections.abc import Mapping
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any, cast
@@ -35,7 +34,7 @@ async def look_at(tmp_path: Path, dialled: tuple[str, ...], charon: FakeCharon) 
     plan = edge_plan()
     peers = {HUB: structs.replace(plan.peers[HUB], addresses=dialled)}
     kernel = FakeNetlink(others={"eth0": (ip_interface(HOME),)})
-    parts: Mapping[str, Any] = dict.fromkeys(("netlink", "links", "nft", "unbound"))
+    parts: dict[str, Any] = dict.fromkeys(("netlink", "links", "nft", "unbound"))
     doors = Doors(
         paths=Paths(tmp_path), routes=cast("Any", kernel), sysctl=SysctlDoor(tmp_path), charon=charon, **parts
     )
