@@ -79,7 +79,7 @@ def verdict(known: Known) -> tuple[str, str, Tone]:
         return "NO ANSWER", known.trouble, Tone.WARN
     found = known.conditions()
     if known.trouble:
-        return "NO ANSWER", f"{known.trouble}; what is below was so at {clock(snapshot)}", Tone.WARN
+        return f"NO NEWS SINCE {clock(snapshot)}", known.trouble, Tone.WARN
     grave = [one for one in found if tone_of(one.severity) is not Tone.PLAIN]
     if not grave:
         return "HEALTHY", "everything is as planned", Tone.GOOD

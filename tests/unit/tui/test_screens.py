@@ -54,7 +54,7 @@ def test_no_answer_is_said_and_the_old_picture_is_dated() -> None:
     nothing = text(known("the daemon does not run: start it"), Ui())
     assert nothing[1] == "NO ANSWER  the daemon does not run: start it"
     old = text(known(healthy(), "the daemon does not run"), Ui())
-    assert old[1] == "NO ANSWER  the daemon does not run; what is below was so at 03:04:05"
+    assert old[1] == "NO NEWS SINCE 03:04:05  the daemon does not run"
     assert found(old, "2 of 2 up")
 
 

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A person at the keys: the whole application, on a terminal in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from appliance.status.model import Snapshot
+from appliance.status.watching import DoorError
+from appliance.tui.app import Setting, Terminal
+from appliance.tui.feed import Word, read_recording
+from appliance.tui.look import ASCII, UNICODE, Colours, Look
+from appliance.tui.page import NUMBERED, Name
+from tests.unit.status.snapshots import healthy, unenrolled
+from tests.unit.tui.screens import broken, found, known, later, with_tunnel
+from tests.unit.tui.tokens import TOKEN
+
+MONO = Look(colours=Colours.NONE, signs=ASCII, frames=30, pause=0.0)
+SIXTEEN = Look(colours=Colours.SIXTEEN, signs=ASCII, frames=30, pause=0.0)
+LARGE = Look(colours=Colours.FULL, signs=UNICODE, frames=30, pause=0.0, plain=False)
+TERMINALS = [(MONO, (80, 24)), (SIXTEEN, (80, 24)), (LARGE, (120, 40))]
+
+
+class Daemon:
+    """Says what it is told to say, and remembers what it was asked."""
+
+    def __init__(self, refusal: str = "") -> None:
+        self.words: asyncio.Queue[Word] = asyncio.Queue()
+        self.asked: list[tuple[str, Mapping[str, str]]] = []
+        self._refusal = refusal
+
+    async def feed(self) -> AsyncIterator[Word]:
+        """What is said, in order."""
+        while True:
+            yield await self.words.get()
+
+    async def answer(self, op: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
+        """Take a request."""
+        if self._refusal:
+            raise DoorError(self._refusal)
+        self.asked.append((op, fields))
+        return {}
+
+
+@asynccontextmanager
+async def terminal(
+    *words: Word, look: Look = MONO, size: tuple[int, int] = (80, 24), daemon: Daemon | None = None
+) -> AsyncIterator[tuple[Terminal, Pilot[int]]]:
+    """The application, as root, after the words."""
+    daemon = daemon or Daemon()
+    app = Terminal(Setting(look, daemon.feed, daemon.answer, root=True, first=known(*words)))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield app, pilot
+
+
+def painted(app: Terminal) -> list[str]:
+    """What the terminal would show, by the compositor."""
+    return [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
+
+
+async def until_painted(app: Terminal, pilot: Pilot[int], *words: str) -> None:
+    """Wait until a line holds all the words."""
+    async with asyncio.timeout(5):
+        while not found(painted(app), *words):
+            await pilot.pause(0.01)
+
+
+@pytest.mark.parametrize(("look", "size"), TERMINALS)
+@pytest.mark.parametrize("name", NUMBERED)
+async def test_every_screen_on_every_terminal(look: Look, size: tuple[int, int], name: Name) -> None:
+    async with terminal(broken(), look=look, size=size) as (app, pilot):
+        await pilot.press(str((NUMBERED.index(name) + 1) % 10))
+        await pilot.pause()
+        assert app.ui.page is name
+        lines = painted(app)
+        assert len(lines) == size[1]
+        assert found(lines[:1], "Orillo", "shop1", name.value)
+        assert found(lines[1:2], "FAULT", "no tunnel is up")
+        assert all(len(line) <= size[0] for line in lines)
+        assert look is LARGE or all(line.isascii() for line in lines)
+
+
+@pytest.mark.parametrize(("look", "coloured"), [(MONO, False), (SIXTEEN, True), (LARGE, True)])
+async def test_colours_only_where_there_are_any(look: Look, coloured: bool) -> None:
+    async with terminal(broken(), look=look) as (app, _pilot):
+        styles = [seg.style for strip in app.screen._compositor.render_strips() for seg in strip if seg.style]
+        named = {style.color.name for style in styles if style.color and not style.color.is_default}
+        assert bool(named) is coloured
+        if look is SIXTEEN:
+            assert all(
+                style.color.number is None or style.color.number < 16 for style in styles if style.color
+            )
+
+
+async def test_news_come_by_themselves() -> None:
+    daemon = Daemon()
+    async with terminal(healthy(), daemon=daemon) as (app, pilot):
+        assert found(painted(app), "HEALTHY")
+        daemon.words.put_nowait(later(broken()))
+        await until_painted(app, pilot, "FAULT", "no tunnel is up")
+        await pilot.press("7")
+        await until_painted(app, pilot, "tunnel connector-1 is down")
+
+
+async def test_a_daemon_that_goes_and_comes() -> None:
+    daemon = Daemon()
+    async with terminal(daemon=daemon) as (app, pilot):
+        assert found(painted(app), "NO ANSWER", "asking the daemon")
+        daemon.words.put_nowait("the daemon does not run: start it")
+        await until_painted(app, pilot, "NO ANSWER", "does not run")
+        daemon.words.put_nowait(healthy())
+        await until_painted(app, pilot, "HEALTHY")
+        daemon.words.put_nowait("the daemon does not answer within 5 s")
+        await until_painted(app, pilot, "NO NEWS SINCE 03:04:05", "does not answer within 5 s")
+        assert found(painted(app), "2 of 2 up")
+
+
+async def test_only_lines_that_changed_are_painted() -> None:
+    daemon = Daemon()
+    async with terminal(healthy(), daemon=daemon) as (app, pilot):
+        repainted: list[int] = []
+        face = app.screen.children[0]
+        refresh = face.refresh
+
+        def noted(*regions: Any, **options: Any) -> Any:
+            repainted.extend(region.y for region in regions)
+            return refresh(*regions, **options)
+
+        face.refresh = noted  # type: ignore[method-assign]
+        daemon.words.put_nowait(with_tunnel(later(healthy()), "connector-1", rtt=0.099))
+        await until_painted(app, pilot, "99 ms")
+        assert [painted(app)[y].partition(" ")[0] for y in repainted] == ["Tunnels"]
+
+
+async def test_enrolment_from_the_screen() -> None:
+    daemon = Daemon()
+    async with terminal(unenrolled(), daemon=daemon) as (app, pilot):
+        await pilot.press("9", "t", *TOKEN.to_text().replace(".", "\0").split("\0")[0], "full_stop")
+        await pilot.press(*(_key(one) for one in TOKEN.to_text().partition(".")[2]), "enter")
+        assert found(painted(app), "CA pin", "abab")
+        await pilot.press("y")
+        await until_painted(app, pilot, "enrolled; the plan comes by itself")
+    assert daemon.asked == [("enroll", {"token": TOKEN.to_text()})]
+
+
+def _key(character: str) -> str:
+    return {"-": "minus", "_": "underscore", ".": "full_stop"}.get(character, character)
+
+
+async def test_a_refusal_is_told() -> None:
+    async with terminal(healthy(), daemon=Daemon("'resync' is for root only")) as (app, pilot):
+        await pilot.press("r")
+        await until_painted(app, pilot, "'resync' is for root only")
+
+
+async def test_saving_for_support(tmp_path: Path) -> None:
+    file = tmp_path / "shop1"
+    async with terminal(healthy()) as (app, pilot):
+        for _ in range(2):
+            await pilot.press("0", "s", *(_file_key(one) for one in str(file)), "enter")
+            await pilot.pause()
+        assert found(painted(app), "is there already")
+    assert read_recording(file) == (healthy(),)
+
+
+def _file_key(character: str) -> str:
+    return {"/": "slash"}.get(character, _key(character))
+
+
+@pytest.mark.parametrize("size", [(20, 5), (1, 1), (200, 60), (79, 23)])
+async def test_a_resize_in_flight(size: tuple[int, int]) -> None:
+    daemon = Daemon()
+    async with terminal(broken(), daemon=daemon) as (app, pilot):
+        await pilot.press("2")
+        daemon.words.put_nowait(later(healthy()))
+        await pilot.resize_terminal(*size)
+        await pilot.press("down", "8", "enter", "slash", "x")
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("enter", "escape", "1")
+        await until_painted(app, pilot, "HEALTHY")
+        assert app.failure is None
+
+
+async def test_a_fault_of_ours_ends_it_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    async def fails() -> AsyncIterator[Snapshot]:
+        yield healthy()
+        raise RuntimeError("a fault of ours")
+
+    app = Terminal(Setting(MONO, fails, Daemon().answer))
+    async with app.run_test() as pilot:
+        async with asyncio.timeout(5):
+            while app.failure is None:
+                await pilot.pause(0.01)
+    assert str(app.failure) == "a fault of ours"
+    assert app.return_value == 3
+    assert "Traceback" not in "".join(capsys.readouterr())
