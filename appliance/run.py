@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from appliance.checks.box import OnDisk
+from appliance.checks.watch import Watch
 from appliance.netcore.charon.events import listen
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.services import local_backends
@@ -38,7 +40,7 @@ from appliance.netcore.tunnel import Health, Reach
 from appliance.paths import Paths
 from appliance.settings import Settings
 from appliance.snapshot import Known, report, snapshot
-from appliance.status.model import Condition, Control, Severity, Snapshot
+from appliance.status.model import Control, Snapshot
 from appliance.status.server import StatusServer
 from appliance.sync.client import ControlClient
 from appliance.sync.confirm import Confirmation
@@ -83,20 +85,24 @@ class Agent:
         self._ownership = Ownership(self._wake.set)
         self._steps: tuple[Step, ...] = boot_order(doors)
         self._device: DeviceIdentity | None = None
+        self._on_disk = OnDisk()
         self._enrolled = asyncio.Event()
         self._follower: Follower | None = None
         self._confirmation: Confirmation | None = None
         commands = {"reload": self._reload_identity, "resync": self._resync}
         self._status = StatusServer(doors.paths.status_socket, self.snapshot, commands)
+        self._watch = Watch(doors.paths, self._look, self._status.changed)
 
     async def run(self) -> None:
         """Serve, follow and reconcile until cancelled."""
         await self._status.start()
         self._look_for_identity()
+        await self._watch.step()
         async with asyncio.TaskGroup() as group:
             self._backends.start()
             group.create_task(self._loop(), name="passes")
             group.create_task(self._follow(), name="follow")
+            group.create_task(self._watch.run(), name="watch")
             group.create_task(self._watch_kernel(), name="kernel")
             group.create_task(listen(self._doors.charon.socket, self._wake.set), name="charon")
 
@@ -109,7 +115,13 @@ class Agent:
 
     def snapshot(self) -> Snapshot:
         """The device as of the last pass."""
-        return snapshot(self._known, datetime.now(UTC))
+        board = self._watch.board
+        return snapshot(self._known, datetime.now(UTC), board.conditions, board.events)
+
+    def _look(self) -> tuple[Snapshot, OnDisk]:
+        """What the examination starts from."""
+        plan = self._known.held.plan if self._known.held else None
+        return self.snapshot(), replace(self._on_disk, device=self._device, plan=plan)
 
     # Identity and plan
 
@@ -119,8 +131,7 @@ class Agent:
             self._take_identity(load_identity(self._doors.paths))
         except IdentityError as error:
             log.error("identity: %s", error)  # noqa: TRY400 -- for people
-            damaged = Condition("identity-damaged", Severity.FAULT, str(error))
-            self._known = replace(self._known, conditions=(damaged,))
+            self._on_disk = replace(self._on_disk, identity_fault=str(error))
 
     def _take_identity(self, device: DeviceIdentity | None) -> None:
         if device is None:
@@ -134,11 +145,8 @@ class Agent:
             log.error("plan: a slot was refused: %s", reason)
         if loaded.held is not None:
             log.info("plan: generation %d from disk", loaded.held.plan.generation)
-        refused = tuple(
-            Condition("plan-slot-refused", Severity.DEGRADED, reason, "it is replaced by the next plan")
-            for reason in loaded.refused_slots
-        )
-        self._known = replace(self._known, identity=device.identity, held=loaded.held, conditions=refused)
+        self._on_disk = OnDisk(refused=tuple(loaded.refused_slots))
+        self._known = replace(self._known, identity=device.identity, held=loaded.held)
         self._enrolled.set()
         self._wake.set()
 
@@ -195,7 +203,8 @@ class Agent:
         if self._confirmation is not None and self._follower is not None:
             self._confirmation.offer(held, self._signs(since=0.0))
         # A slot that was refused is written over by now, or is by the next plan.
-        self._learn(held=held, conditions=())
+        self._on_disk = OnDisk()
+        self._learn(held=held)
 
     def _signs(self, since: float) -> frozenset[Sign]:
         """What works, shown by something that happened after `since` (monotonic)."""
@@ -242,6 +251,7 @@ class Agent:
     def _learn(self, **news: Any) -> None:
         self._known = replace(self._known, **news)
         self._wake.set()
+        self._watch.changed()
 
     async def _watch_kernel(self) -> None:
         async for _ in changes():
@@ -310,6 +320,7 @@ class Agent:
             reach=self._probes.reach(),
         )
         self._status.changed()
+        self._watch.changed()
         if self._follower is not None:
             self._follower.report_changed()
 

@@ -15,7 +15,7 @@ from appliance.netcore.plan.model import Plan, Service
 from appliance.netcore.plan.model import ServicePort as PlannedPort
 from appliance.netcore.spec import Capability
 from appliance.netcore.tunnel import IkeSa, Reach
-from appliance.status.model import Backend, Condition, Control, ServicePort, Snapshot, State, Tunnel
+from appliance.status.model import Backend, Condition, Control, Event, ServicePort, Snapshot, State, Tunnel
 from appliance.sync.store import Held
 
 
@@ -32,10 +32,11 @@ class Known:
     reach: Mapping[str, Reach] = field(default_factory=dict)
     tunnels: Mapping[str, TunnelState] = field(default_factory=dict)
     tables: Mapping[str, PhaseCount] = field(default_factory=dict)
-    conditions: tuple[Condition, ...] = ()
 
 
-def snapshot(known: Known, at: datetime) -> Snapshot:
+def snapshot(
+    known: Known, at: datetime, conditions: tuple[Condition, ...] = (), events: tuple[Event, ...] = ()
+) -> Snapshot:
     """The whole story, as `orillo status` shows it."""
     plan = known.held.plan if known.held else None
     return Snapshot(
@@ -53,7 +54,8 @@ def snapshot(known: Known, at: datetime) -> Snapshot:
         tunnels=dict(_tunnels(known)),
         tables=dict(known.tables),
         services=dict(_services(plan, known.facts)) if plan else {},
-        conditions=known.conditions,
+        conditions=conditions,
+        events=events,
         versions={"orillo": __version__},
     )
 

@@ -62,11 +62,18 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
 
             return purge.run(paths, everything=options.all, json=options.output == "json")
         case "tui":
+            from appliance.cli import beside
+
+            beside.go_on_in(beside.TERMINAL)
             from appliance.cli import tui
 
             return tui.run(paths, options)
         case "daemon":
             return _daemon(paths, options.which)
+        case "doctor":
+            from appliance.cli import doctor
+
+            return doctor.run(paths, json=options.output == "json")
     from appliance.cli import version
 
     return version.run(json=options.output == "json")
@@ -105,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     daemon = verbs.add_parser("daemon", parents=[output], help="become one of the daemons beside the agent")
     daemon.add_argument("which", choices=["charon", "dns"], help="charon (IPsec) or dns (unbound)")
     tui_arguments.add(verbs.add_parser("tui", help="the terminal for who stands in front of it"))
+    verbs.add_parser("doctor", parents=[output], help="find out what is wrong, and say what to do")
     verbs.add_parser("version", parents=[output], help="say which version this is")
     return parser
 

@@ -3,27 +3,22 @@
 
 from collections.abc import Iterator
 
-from appliance.cli.errors import Exit
+from appliance.cli.doctor_words import VERDICT, language, wrap
 from appliance.cli.text import clip, print_json, table
+from appliance.netcore.health.words import say
 from appliance.netcore.plan.values import builtins
 from appliance.paths import Paths
 from appliance.status import client
 from appliance.status.health import conditions, worst
-from appliance.status.model import Severity, Snapshot, State, Tunnel
+from appliance.status.model import Snapshot, State, Tunnel
 from appliance.status.words import ago, duration, size
-
-_VERDICT = {
-    Severity.INFO: ("healthy", Exit.OK),
-    Severity.DEGRADED: ("degraded", Exit.DEGRADED),
-    Severity.FAULT: ("fault", Exit.FAULT),
-}
 
 
 def run(paths: Paths, *, json: bool) -> int:
     """Ask the daemon and print its answer; the exit code is the verdict."""
     snapshot = client.status(paths.status_socket)
     found = conditions(snapshot)
-    health, code = _VERDICT[worst(found)]
+    health, code = VERDICT[worst(found)]
     if json:
         print_json(builtins(snapshot) | {"health": health, "conditions": builtins(found)})
         return code
@@ -35,10 +30,13 @@ def run(paths: Paths, *, json: bool) -> int:
 def render(snapshot: Snapshot, health: str) -> Iterator[str]:
     """The summary, one line after the other, none longer than 80 columns."""
     yield clip(f"{_who(snapshot)}: {health}")
+    tongue = language()
     for condition in conditions(snapshot):
-        yield clip(f"  ! {condition.text}")
-        if condition.remedy:
-            yield clip(f"    -> {condition.remedy}")
+        words = say(condition.code, condition.about, tongue)
+        yield from wrap(words.text, "  ! ", "    ")
+        if condition.evidence:
+            yield from wrap(condition.evidence, "    ", "    ")
+        yield from wrap(words.action, "    -> ", "       ")
     if snapshot.state is State.UNENROLLED:
         return
     yield ""

@@ -10,9 +10,22 @@ from enum import StrEnum
 
 import msgspec
 
+from appliance.netcore.health.condition import Condition, Event, Severity
 from appliance.netcore.plan.exchange import PhaseCount
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.values import Role, Tier
+
+__all__ = [
+    "Backend",
+    "Condition",
+    "Control",
+    "Event",
+    "ServicePort",
+    "Severity",
+    "Snapshot",
+    "State",
+    "Tunnel",
+]
 
 
 class State(StrEnum):
@@ -21,14 +34,6 @@ class State(StrEnum):
     UNENROLLED = "unenrolled"
     NO_PLAN = "no-plan"
     RUNNING = "running"
-
-
-class Severity(StrEnum):
-    """What a condition does to the device's health."""
-
-    INFO = "info"
-    DEGRADED = "degraded"
-    FAULT = "fault"
 
 
 class Control(msgspec.Struct, frozen=True):
@@ -79,19 +84,11 @@ class ServicePort(msgspec.Struct, frozen=True):
     backends: tuple[Backend, ...] = ()
 
 
-class Condition(msgspec.Struct, frozen=True):
-    """Something that a person should know: what is so, and what to do."""
-
-    code: str
-    severity: Severity
-    text: str
-    remedy: str = ""
-
-
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One look at the device.
 
     `tunnels` are by peer, `tables` by table, `services` by `name:port name`, `versions` by program.
+    `conditions` are what is wrong, gravest first; `events` what came and went of them, oldest first.
     """
 
     at: datetime
@@ -109,4 +106,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     tables: dict[str, PhaseCount] = {}
     services: dict[str, ServicePort] = {}
     conditions: tuple[Condition, ...] = ()
+    events: tuple[Event, ...] = ()
     versions: dict[str, str] = {}

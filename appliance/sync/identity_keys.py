@@ -70,6 +70,14 @@ def fingerprint(pem: bytes) -> str:
     return _certificate(pem).fingerprint(hashes.SHA256()).hex()
 
 
+def issuer_of(der: bytes) -> str:
+    """Who signed a certificate, by its own word: for people to read, and nothing to believe."""
+    try:
+        return x509.load_der_x509_certificate(der).issuer.rfc4514_string()
+    except ValueError:
+        return "nobody that can be read"
+
+
 def read_new_leaf(answer: bytes, key: bytes, ca: Sequence[bytes]) -> Leaf:
     """The leaf in an answer to a request of ours, checked: for our key, and from one of `ca` (PEM).
 

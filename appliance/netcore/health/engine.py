@@ -108,6 +108,11 @@ class Board:
         self._note(before, now)
         return self.conditions
 
+    @property
+    def pending(self) -> bool:
+        """Whether time alone may change something."""
+        return bool(self._seen)
+
     def _note(self, before: tuple[Condition, ...], now: datetime) -> None:
         was = {(one.code, one.text): one for one in before}
         now_is = {(one.code, one.text): one for one in self.conditions}

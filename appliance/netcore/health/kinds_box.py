@@ -12,6 +12,7 @@ BOX: tuple[Kind, ...] = (
         _DEGRADED,
         Words("This device is not enrolled.", "Get a token from the operator and run `orillo enroll TOKEN`."),
         Words("本设备尚未注册。", "向运营方获取令牌，然后运行 `orillo enroll TOKEN`。"),
+        ("identity-damaged",),
         visible_after=0.0,
     ),
     Kind(

@@ -59,6 +59,8 @@ class Netlink:
 
     def __init__(self) -> None:
         self._socket: Any = None
+        # The kernel refuses a second dump on a socket while one runs (EBUSY; netlink(7)).
+        self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> "Netlink":
         return self
@@ -118,7 +120,7 @@ class Netlink:
     @asynccontextmanager
     async def _asking(self, what: str) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(_TIMEOUT):
+            async with self._turn, asyncio.timeout(_TIMEOUT):
                 yield
         except NetlinkError as error:
             text = error.args[1] if len(error.args) > 1 else str(error)

@@ -64,14 +64,17 @@ class Pinger:
         self._sockets: dict[int, socket.socket] = {}
         self._waiting: dict[tuple[int, bytes], asyncio.Future[float]] = {}
 
-    async def ping(self, destination: Address, source: Address | None, timeout: float) -> float | None:
+    async def ping(
+        self, destination: Address, source: Address | None, timeout: float, size: int = _PAYLOAD
+    ) -> float | None:
         """One echo; its round trip in seconds, or None if none came back within `timeout` seconds.
 
+        `size` is that of what the echo carries, in bytes, and at least 16.
         A destination that can't be reached now is no answer, too. `DoorError` if the kernel won't let us ask.
         """
         version = destination.version
         self._sequence = (self._sequence + 1) & 0xFFFF
-        payload = secrets.token_bytes(_PAYLOAD)
+        payload = secrets.token_bytes(_PAYLOAD) + bytes(size - _PAYLOAD)
         key = (self._sequence, payload)
         answered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         request = echo_request(version, self._ident, self._sequence, payload)

@@ -122,7 +122,7 @@ def test_agent_with_a_damaged_identity_says_so_and_waits_to_be_enrolled(paths: P
         shown = orillo(paths, "status", "-o", "json")
         (damaged,) = (c for c in json.loads(shown.stdout)["conditions"] if c["code"] == "identity-damaged")
         assert (shown.returncode, damaged["severity"]) == (1, "fault")
-        assert "orillo enroll TOKEN" in damaged["text"]
+        assert "orillo enroll TOKEN" in damaged["remedy"]
 
 
 def test_agent_whose_key_is_garbage_keeps_the_site_by_the_plan_on_disk(paths: Paths) -> None:

@@ -136,7 +136,7 @@ def test_status_as_json_is_the_snapshot_with_the_verdict(tmp_path: Path, capsys:
         assert call(tmp_path, "status", "-o", "json") == 4
     answer = json.loads(capsys.readouterr().out)
     assert answer["health"] == "degraded"
-    assert answer["conditions"][0]["code"] == "control-unreachable"
+    assert answer["conditions"][0]["code"] == "control-offline"
     assert answer["tunnels"]["connector-1"]["chosen"] is True
 
 

@@ -23,22 +23,26 @@ def test_good_day_is_healthy() -> None:
 
 def test_unenrolled_says_what_to_do() -> None:
     (found,) = conditions(unenrolled())
-    assert found.code == "unenrolled"
+    assert found.code == "not-enrolled"
     assert "orillo enroll" in found.remedy
 
 
 @pytest.mark.parametrize(
     ("changes", "severity", "codes"),
     [
-        ({"control": Control(error="no way there")}, Severity.DEGRADED, ["control-unreachable"]),
+        ({"control": Control(error="no way there")}, Severity.DEGRADED, ["control-offline"]),
         ({"control": Control(connected=True, refused="damaged")}, Severity.DEGRADED, ["plan-refused"]),
-        ({"state": State.NO_PLAN}, Severity.DEGRADED, ["no-plan"]),
+        ({"state": State.NO_PLAN}, Severity.DEGRADED, ["plan-missing"]),
         (
             {"tunnels": {"a": Tunnel(up=True), "b": Tunnel(up=False)}},
             Severity.DEGRADED,
             ["tunnel-down"],
         ),
-        ({"tunnels": {"a": Tunnel(up=False), "b": Tunnel(up=False)}}, Severity.FAULT, ["no-tunnel"]),
+        (
+            {"tunnels": {"a": Tunnel(up=False), "b": Tunnel(up=False)}},
+            Severity.FAULT,
+            ["tunnel-down", "tunnel-down"],
+        ),
         ({"tables": {"routes": PhaseCount(waiting=1, reason="x")}}, Severity.DEGRADED, ["table-waiting"]),
         ({"tables": {"routes": PhaseCount(failed=1, waiting=1)}}, Severity.FAULT, ["table-failed"]),
         ({"conditions": (Condition("x", Severity.FAULT, "y"),)}, Severity.FAULT, ["x"]),
@@ -53,4 +57,4 @@ def test_gravest_comes_first() -> None:
     snapshot = replace(
         healthy(), control=Control(error="no way there"), tables={"routes": PhaseCount(failed=1)}
     )
-    assert verdict(snapshot) == (Severity.FAULT, ["table-failed", "control-unreachable"])
+    assert verdict(snapshot) == (Severity.FAULT, ["table-failed", "control-offline"])
