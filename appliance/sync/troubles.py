@@ -12,14 +12,14 @@ from appliance.netcore.plan.exchange import PLAN_NONE, REVOKED, TOKEN_EXPIRED, T
 from appliance.sync.errors import ControlError, RefusedError, TlsError, UnreachableError
 
 _NEW_TOKEN = "get a new one with `orillo-cloud token create --name NODE`"  # noqa: S105 -- a sentence
+_ENROL_AGAIN = "get a token with `orillo-cloud token create --name NODE` and run `orillo enroll TOKEN`"
 
 _REFUSALS = {
     TOKEN_UNKNOWN: f"the operator does not know this token (deleted, or another operator's): {_NEW_TOKEN}",
     TOKEN_USED: f"this token was used before, and a token works once: {_NEW_TOKEN}",
     TOKEN_EXPIRED: f"this token has expired: {_NEW_TOKEN}",
     PLAN_NONE: "the operator has no Node of this device's name: apply one with `orillo-cloud apply -f FILE`",
-    REVOKED: "the operator has revoked this device's identity: to bring it back, "
-    "get a token with `orillo-cloud token create --name NODE` and run `orillo enroll TOKEN`",
+    REVOKED: f"the operator has revoked this device's identity: to bring it back, {_ENROL_AGAIN}",
 }
 
 # X.509 verification results of OpenSSL (openssl-verification-options(1)).
@@ -52,8 +52,10 @@ def _tls(error: ssl.SSLError, where: str) -> ControlError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return TlsError(f"the certificate of {where} {_fault(error)}")
     reason = (error.reason or str(error)).lower().replace("_", " ")
+    if "alert" in reason and "expired" in reason:
+        return TlsError(f"{where} says that this device's certificate has expired: {_ENROL_AGAIN}")
     if "alert" in reason:
-        return TlsError(f"{where} does not accept this device's certificate ({reason}): enrol it again")
+        return TlsError(f"{where} does not accept this device's certificate ({reason}): {_ENROL_AGAIN}")
     return TlsError(f"{where} does not speak TLS as expected ({reason}): check address, port and proxies")
 
 

@@ -106,6 +106,17 @@ async def test_certificate_that_has_expired(tmp_path: Path, paths: Paths) -> Non
     await late.stop()
 
 
+async def test_device_that_was_offline_past_its_certificate(tmp_path: Path, paths: Paths) -> None:
+    endpoint = FakeControlEndpoint(tmp_path, leaf_life=timedelta(hours=-1))
+    await endpoint.start()
+    device = await enroll(paths, parse_token(endpoint.token("shop1")))
+    client = ControlClient(device)
+    with pytest.raises(TlsError, match=r"certificate has expired: get a token .* `orillo enroll TOKEN`"):
+        await client.plan(None, wait=0)
+    await client.close()
+    await endpoint.stop()
+
+
 async def test_certificate_of_another_ca(endpoint: FakeControlEndpoint) -> None:
     token = parse_token(endpoint.token("shop1"))
     with pytest.raises(TlsError, match="from a CA not trusted here"):
