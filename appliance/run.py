@@ -23,6 +23,7 @@ from appliance.netcore.desired.services import local_backends
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.capability import probe
 from appliance.netcore.kernel.files import read_text
+from appliance.netcore.kernel.memory import give_back, settle_allocator
 from appliance.netcore.kernel.rtnetlink_watch import changes
 from appliance.netcore.ownership.access import TlsFiles
 from appliance.netcore.ownership.ownership import Ownership
@@ -38,6 +39,7 @@ from appliance.netcore.reconcile.steering import TunnelSteering
 from appliance.netcore.spec import Capability
 from appliance.netcore.tunnel import Health, Reach
 from appliance.paths import Paths
+from appliance.quiet import WhenQuiet
 from appliance.settings import Settings
 from appliance.snapshot import Known, report, snapshot
 from appliance.status.model import Control, Snapshot
@@ -54,12 +56,15 @@ log = logging.getLogger(__name__)
 
 #: A full pass by the clock, in seconds: it finds drift that no event told of.
 RESYNC = 30.0
+#: How long after the last pass the memory that it used is given back, seconds.
+QUIET = 3.0
 #: After a pass that could not even look, seconds.
 RETRY = 2.0
 
 
 async def run(paths: Paths, settings: Settings) -> None:
     """Run until cancelled. Raises `DoorError` if the box can't be worked on at all."""
+    settle_allocator()
     capability = await probe()
     log.info("ESP: %s (%s)", capability.ipsec, capability.reason)
     async with AsyncExitStack() as stack:
@@ -86,6 +91,7 @@ class Agent:
         self._steps: tuple[Step, ...] = boot_order(doors)
         self._device: DeviceIdentity | None = None
         self._on_disk = OnDisk()
+        self._quiet = WhenQuiet(QUIET, give_back)
         self._enrolled = asyncio.Event()
         self._follower: Follower | None = None
         self._confirmation: Confirmation | None = None
@@ -108,6 +114,7 @@ class Agent:
 
     async def close(self) -> None:
         """Stop what runs in this process; the box keeps its network."""
+        self._quiet.close()
         for stop in (self._steering.close, self._probes.close, self._backends.stop, self._ownership.close):
             await stop()
         self._pinger.close()
@@ -260,6 +267,7 @@ class Agent:
     async def _loop(self) -> None:
         due: float | None = None
         while True:
+            self._quiet.busy()
             wait = RESYNC if due is None else min(RESYNC, max(0.0, due - time.monotonic()))
             try:
                 async with asyncio.timeout(wait):

@@ -73,7 +73,7 @@ _NEVER = (
 )
 
 #: What the terminal may hold and the daemon may not.
-_TERMINAL = ("appliance.tui", "textual", "rich", "pygments", "markdown_it", "click")
+_TERMINAL = ("appliance.cli.tui", "appliance.tui", "textual", "rich", "pygments", "markdown_it", "click")
 
 #: Parts of dependencies that the daemon's paths never reach, each of which would bring more with it.
 _UNREACHED = (
