@@ -27,6 +27,7 @@ from appliance.sync.renew import renew, renewal_due
 from appliance.sync.reporting import Reporter
 from appliance.sync.store import Held, PlanStore
 from appliance.sync.timing import Timing, back_off
+from appliance.sync.troubles import ENROL_AGAIN
 
 log = logging.getLogger(__name__)
 
@@ -231,13 +232,21 @@ class Follower:
         self._reporter.online(True)
 
     def _offline(self, error: ControlError) -> None:
+        reason = f"{error}{self._expiry()}"
         if self.control.error:
-            self._set_control(error=str(error))
+            self._set_control(error=reason)
             return
         held = f"generation {self.held.plan.generation}" if self.held else "no plan"
-        log.warning("control endpoint: offline, going on with %s: %s", held, error)
-        self._set_control(connected=False, error=str(error), since=self._timing.now())
+        log.warning("control endpoint: offline, going on with %s: %s", held, reason)
+        self._set_control(connected=False, error=reason, since=self._timing.now())
         self._reporter.online(False)
+
+    def _expiry(self) -> str:
+        """What else stands in the way of a device that was offline for longer than its certificate lived."""
+        until = self._device.not_after
+        if self._timing.now() < until:
+            return ""
+        return f". This device's certificate expired on {until:%Y-%m-%d}: {ENROL_AGAIN}"
 
     def _set_control(self, **changes: object) -> None:
         before, self.control = self.control, msgspec.structs.replace(self.control, **changes)

@@ -12,20 +12,23 @@ from appliance.netcore.plan.exchange import PLAN_NONE, REVOKED, TOKEN_EXPIRED, T
 from appliance.sync.errors import ControlError, RefusedError, TlsError, UnreachableError
 
 _NEW_TOKEN = "get a new one with `orillo-cloud token create --name NODE`"  # noqa: S105 -- a sentence
-_ENROL_AGAIN = "get a token with `orillo-cloud token create --name NODE` and run `orillo enroll TOKEN`"
+ENROL_AGAIN = "get a token with `orillo-cloud token create --name NODE` and run `orillo enroll TOKEN`"
 
 _REFUSALS = {
     TOKEN_UNKNOWN: f"the operator does not know this token (deleted, or another operator's): {_NEW_TOKEN}",
     TOKEN_USED: f"this token was used before, and a token works once: {_NEW_TOKEN}",
     TOKEN_EXPIRED: f"this token has expired: {_NEW_TOKEN}",
     PLAN_NONE: "the operator has no Node of this device's name: apply one with `orillo-cloud apply -f FILE`",
-    REVOKED: f"the operator has revoked this device's identity: to bring it back, {_ENROL_AGAIN}",
+    REVOKED: f"the operator has revoked this device's identity: to bring it back, {ENROL_AGAIN}",
 }
 
 # X.509 verification results of OpenSSL (openssl-verification-options(1)).
 _CLOCK = {9, 10}
 _FOREIGN_CA = {2, 18, 19, 20, 21}
 _WRONG_NAME = {62, 64}
+
+#: No faults: they stand in the chain of any error that came while TLS waited for more data.
+_MORE_DATA = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def refusal(status: int, code: str, message: str, where: str) -> RefusedError:
@@ -40,7 +43,7 @@ def trouble(error: BaseException, where: str) -> ControlError:
     """The error for a request that got no answer; `where` is host and port."""
     chain = list(_causes(error))
     for cause in chain:
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _MORE_DATA):
             return _tls(cause, where)
     for cause in chain:
         if (found := _network(cause, where)) is not None:
@@ -53,9 +56,9 @@ def _tls(error: ssl.SSLError, where: str) -> ControlError:
         return TlsError(f"the certificate of {where} {_fault(error)}")
     reason = (error.reason or str(error)).lower().replace("_", " ")
     if "alert" in reason and "expired" in reason:
-        return TlsError(f"{where} says that this device's certificate has expired: {_ENROL_AGAIN}")
+        return TlsError(f"{where} says that this device's certificate has expired: {ENROL_AGAIN}")
     if "alert" in reason:
-        return TlsError(f"{where} does not accept this device's certificate ({reason}): {_ENROL_AGAIN}")
+        return TlsError(f"{where} does not accept this device's certificate ({reason}): {ENROL_AGAIN}")
     return TlsError(f"{where} does not speak TLS as expected ({reason}): check address, port and proxies")
 
 

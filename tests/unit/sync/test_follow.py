@@ -223,6 +223,16 @@ async def test_device_without_a_node_is_connected_and_says_why(site: Site) -> No
     assert site.follower.control.refused == "apply a Node"
 
 
+async def test_offline_past_the_certificates_end_says_what_to_do(site: Site) -> None:
+    site.clock.seconds = timedelta(days=91).total_seconds()
+    site.endpoint.script.append(UnreachableError("the endpoint closed the connection"))
+    await site.run_until(lambda: bool(site.follower.control.error))
+    assert site.follower.control.error.startswith(
+        "the endpoint closed the connection. This device's certificate"
+    )
+    assert "run `orillo enroll TOKEN`" in site.follower.control.error
+
+
 async def test_offline_is_one_line_and_back_is_one(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     site.endpoint.script += [UnreachableError("no way there")] * 8 + [sent(3)]
