@@ -60,6 +60,8 @@ def command(program: Program, work: Path, report: Path, jobs: int) -> list[str]:
         f"--user-plugin={_HERE / 'plugin.py'}",
         f"--nofollow-import-to={','.join(program.forbidden)}",
         *(f"--include-module={module}" for module in program.included),
+        *(f"--include-package={package}" for package in program.packages),
+        *(f"--include-package-data={package}" for package in program.data),
         f"--output-dir={work}",
         f"--output-filename={program.name}",
         f"--report={report}",

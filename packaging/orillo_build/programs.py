@@ -51,18 +51,25 @@ _NEVER = (
     "h2",
     "hypothesis",
     "idlelib",
+    "linkify_it",
     "lib2to3",
+    "markdown_it",
+    "mdit_py_plugins",
+    "multiprocessing",
     "mypy",
     "nuitka",
     "pip",
     "pycparser",
     "pydoc",
     "pydoc_data",
+    "pygments",
     "pytest",
     "setuptools",
     "socksio",
     "tests",
+    "sqlite3",
     "tkinter",
+    "tree_sitter",
     "trio",
     "turtledemo",
     "unittest",
@@ -73,16 +80,31 @@ _NEVER = (
 )
 
 #: What the terminal may hold and the daemon may not.
-_TERMINAL = ("appliance.cli.tui", "appliance.tui", "textual", "rich", "pygments", "markdown_it", "click")
+_TERMINAL = ("appliance.cli.tui", "appliance.tui", "click", "platformdirs", "rich", "textual")
 
 #: Parts of dependencies that the daemon's paths never reach, each of which would bring more with it.
 _UNREACHED = (
     "concurrent.futures.process",
     "httpx._main",
-    "multiprocessing",
-    "sqlite3",
     "xml",
     "xmlrpc",
+)
+
+#: What the daemon may hold and the terminal may not: it only speaks to the daemon.
+_DAEMON = (
+    "appliance.cli.daemon_charon",
+    "appliance.cli.daemon_dns",
+    "appliance.cli.doctor",
+    "appliance.cli.enroll",
+    "appliance.cli.purge",
+    "appliance.cli.run",
+    "appliance.run",
+    "anyio",
+    "cryptography",
+    "httpcore",
+    "httpx",
+    "pyroute2",
+    "vici",
 )
 
 
@@ -100,10 +122,14 @@ class Program:
     forbidden: tuple[str, ...]
     #: Needed, and not seen by the compiler: imported by C code, or only tried.
     included: tuple[str, ...] = ()
+    #: The same for whole packages.
+    packages: tuple[str, ...] = ()
+    #: Packages whose data files come along.
+    data: tuple[str, ...] = ()
 
     @property
     def entry(self) -> Path:
-        return ENTRIES / f"{self.name}.py"
+        return ENTRIES / f"{self.name.replace('-', '_')}.py"
 
     def forbids(self, module: str) -> bool:
         """Whether `module` is, or is below, a forbidden one."""
@@ -111,4 +137,12 @@ class Program:
 
 
 DAEMON = Program("orillo", forbidden=(*_NEVER, *_TERMINAL, *_UNREACHED), included=("_json",))
-PROGRAMS = (DAEMON,)
+TERMINAL = Program(
+    "orillo-tui",
+    forbidden=(*_NEVER, *_DAEMON),
+    included=("_json",),
+    # Textual finds its widgets by string.
+    packages=("textual.widgets",),
+    data=("appliance.tui",),
+)
+PROGRAMS = (DAEMON, TERMINAL)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Import modules as the compiled daemon has them: what is forbidden is absent, what is trimmed is trimmed.
+"""Import modules as a compiled program has them: what is forbidden is absent, what is trimmed is trimmed.
 
-A program by itself: `python as_built.py MODULE ...` imports each and prints what was loaded.
+A program by itself: `python as_built.py PROGRAM MODULE ...` imports each and prints what was loaded.
 """
 
 import importlib
@@ -11,7 +11,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
-from orillo_build.programs import DAEMON
+from orillo_build.programs import PROGRAMS, Program
 from orillo_build.trims import TRIMS, trimmed
 
 
@@ -22,10 +22,13 @@ class _TrimmingLoader(SourceFileLoader):
 
 
 class _AsBuilt(MetaPathFinder):
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if DAEMON.forbids(fullname):
+        if self._program.forbids(fullname):
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         if fullname not in {trim.module for trim in TRIMS}:
             return None
@@ -35,13 +38,14 @@ class _AsBuilt(MetaPathFinder):
         return spec
 
 
-def main(modules: Sequence[str]) -> None:
+def main(name: str, *modules: str) -> None:
     """Import these, and print the names of all modules that are there then."""
-    sys.meta_path.insert(0, _AsBuilt())
+    program = next(program for program in PROGRAMS if program.name == name)
+    sys.meta_path.insert(0, _AsBuilt(program))
     for module in modules:
         importlib.import_module(module)
     sys.stdout.write("\n".join(sys.modules))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -9,11 +9,11 @@ import pytest
 
 from orillo_build.compiler import command
 from orillo_build.inclusions import Module, forbidden, read_report
-from orillo_build.programs import DAEMON, PROGRAMS, Program, is_of_others
+from orillo_build.programs import DAEMON, PROGRAMS, TERMINAL, Program, is_of_others
 from orillo_build.trims import TRIMS, Trim, trimmed
 
 ROOT = Path(__file__).parents[3]
-VERBS = ("enroll", "run", "status", "purge", "daemon_charon", "daemon_dns", "version")
+VERBS = ("main", "doctor", "enroll", "run", "status", "purge", "daemon_charon", "daemon_dns", "version")
 
 REPORT = """<?xml version='1.0' encoding='utf8'?>
 <nuitka-compilation-report>
@@ -25,10 +25,10 @@ REPORT = """<?xml version='1.0' encoding='utf8'?>
 """
 
 
-def loaded(*modules: str) -> set[str]:
-    """What is loaded after these were imported as the daemon has them."""
+def loaded(program: Program, *modules: str) -> set[str]:
+    """What is loaded after these were imported as the program has them."""
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("as_built.py")), *modules],
+        [sys.executable, str(Path(__file__).with_name("as_built.py")), program.name, *modules],
         cwd=ROOT,
         env={"PYTHONPATH": f"{ROOT}:{ROOT / 'packaging'}"},
         capture_output=True,
@@ -40,15 +40,21 @@ def loaded(*modules: str) -> set[str]:
 
 
 def test_daemon_runs_without_what_is_forbidden_in_it() -> None:
-    modules = loaded(*(f"appliance.cli.{verb}" for verb in VERBS))
+    modules = loaded(DAEMON, *(f"appliance.cli.{verb}" for verb in VERBS))
     assert "appliance.run" in modules
     assert not {name for name in modules if DAEMON.forbids(name)}
 
 
 def test_daemon_starts_without_certificates_and_the_rest_of_pyroute2() -> None:
-    modules = loaded("appliance.cli.run")
+    modules = loaded(DAEMON, "appliance.cli.run")
     assert "pyroute2.iproute.linux" in modules
     assert not {"cryptography.x509", "pyroute2.ndb", "pyroute2.ipdb", "pyroute2.nslink"} & modules
+
+
+def test_terminal_runs_without_what_is_forbidden_in_it() -> None:
+    modules = loaded(TERMINAL, "appliance.cli.main", "appliance.cli.tui", "appliance.tui.app")
+    assert "textual.app" in modules
+    assert not {name for name in modules if TERMINAL.forbids(name)}
 
 
 def test_forbidden_is_by_package_not_by_letters() -> None:
