@@ -9,14 +9,18 @@ mirror is only ever made of a whole view: nothing is forgotten because it has no
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 
+from cloud.acceptance import accept, changes
 from cloud.app import App
-from cloud.planner.inventory import InventoryError
+from cloud.planner.allocation import allot
+from cloud.planner.inventory import read_inventory
 from cloud.publish import PlanningError
 from cloud.source.access import Access
 from cloud.source.api import Api
 from cloud.source.kubernetes import KubernetesSource
-from cloud.source.source import Source
+from cloud.source.manifest import Manifest
+from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
 
 log = logging.getLogger(__name__)
@@ -42,33 +46,45 @@ async def follow_cluster(app: App, access: Access) -> None:
 
 
 async def _keep_mirror(app: App, source: KubernetesSource, writer: StatusWriter) -> None:
+    told: dict[Key, str] = {}
     while True:
         await source.changed.wait()
         await asyncio.sleep(_GATHER)
         source.changed.clear()
-        if source.ready and mirror(app, source):
+        if source.ready:
+            refused = mirror(app, source)
+            for key in refused.keys() - {key for key in told if told[key] == refused.get(key)}:
+                log.error("event=object-refused object=%s reason=%s", "/".join(key), json.dumps(refused[key]))
+            told = refused
             writer.read_inventory()
 
 
-def mirror(app: App, source: Source) -> bool:
-    """Make the store's manifests those of the source, and the plans that follow; whether that could be done.
+def mirror(app: App, source: Source) -> dict[Key, str]:
+    """Make the store's manifests those of the source, and the plans that follow.
 
-    Objects that contradict one another change nothing: devices go on with the plans that they have.
+    The changes that can't be taken in, and why: they leave their objects as they were.
     """
-    wanted, kept = source.all(), app.store.objects.all()
-    new = [manifest for key, manifest in wanted.items() if kept.get(key) != manifest]
-    gone = [key for key in kept if key not in wanted]
-    if not new and not gone:
-        return True
+    kept = app.store.objects.all()
+    asked = changes(kept, source.all())
+    if not asked:
+        return {}
+    accepted = accept(kept, asked, lambda objects: _check(app, objects))
+    new = [manifest for key, manifest in accepted.objects.items() if kept.get(key) != manifest]
+    gone = [key for key in kept if key not in accepted.objects]
     try:
         with app.change("kubernetes"):
             app.store.objects.put(new)
             app.store.objects.delete(gone)
-    except (InventoryError, PlanningError) as error:
-        log.error("event=plans-not-made reason=%s", json.dumps(str(error)))  # noqa: TRY400
-        return False
-    log.info("event=mirrored objects=%d new=%d gone=%d", len(wanted), len(new), len(gone))
-    return True
+    except PlanningError as error:
+        return dict.fromkeys((key for key, _ in asked), str(error))
+    log.info("event=mirrored new=%d gone=%d refused=%d", len(new), len(gone), len(accepted.refused))
+    return accepted.refused
+
+
+def _check(app: App, objects: Mapping[Key, Manifest]) -> None:
+    """Raise `InventoryError` for objects that no plans can be made of."""
+    fabric = app.settings.fabric
+    allot(read_inventory(objects.values(), fabric), fabric, app.store.allocations.all())
 
 
 async def _keep_statuses(writer: StatusWriter, source: KubernetesSource) -> None:

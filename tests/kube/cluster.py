@@ -2,7 +2,7 @@
 """A source that follows the real server as the operator's account, and what it has to be equal to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from cloud.source.resources import RESOURCES, Resource
 from tests.kube.server import OPERATOR_TOKEN, KubeServer, wait_until
 
 MANIFESTS = Path(__file__).parents[2] / "packaging/kubernetes"
-DEADLINE = 30.0
+DEADLINE = 10.0
 _BINDING = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "ClusterRoleBinding",
@@ -54,6 +54,15 @@ async def following(api: Api, resources: Sequence[Resource] = RESOURCES) -> Asyn
         with suppress(asyncio.CancelledError):
             await work
         await api.close()
+
+
+async def until(holds: Callable[[], object], what: str, deadline: float = DEADLINE) -> None:
+    """Look until it holds, and let the operator work in between."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + deadline
+    while not holds():
+        assert loop.time() < end, f"not within {deadline:.0f} s: {what}"
+        await asyncio.sleep(0.05)
 
 
 async def settles(kube: KubeServer, source: KubernetesSource, deadline: float = DEADLINE) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kube.cluster import install
 from tests.kube.server import KubeServer, assets
+from tests.kube.things import COMMUNITIES, DEVICES, NODES, SERVICES, SLICES
 
 HOW = "needs a real kube-apiserver: run ./dev kube once, or set KUBEBUILDER_ASSETS"
 
@@ -24,3 +26,17 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeServer]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture
+def cluster(kube: KubeServer) -> Iterator[KubeServer]:
+    """A cluster with our definitions, and nothing in it that a plan could be made of."""
+    install(kube)
+    try:
+        yield kube
+    finally:
+        for kind in (NODES, SLICES, COMMUNITIES, DEVICES):
+            kube.ask("DELETE", kind)
+        for name in [each["metadata"]["name"] for each in kube.ask("GET", SERVICES)["items"]]:
+            if name != "kubernetes":
+                kube.ask("DELETE", f"{SERVICES}/{name}")

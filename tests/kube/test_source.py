@@ -3,14 +3,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from cloud.source import follower
 from cloud.source.api import ExpiredError
-from tests.kube.cluster import api_for, following, install, settles
+from tests.kube.cluster import api_for, following, settles
 from tests.kube.proxy import Proxy
 from tests.kube.server import KubeServer, wait_until
 from tests.kube.things import (
@@ -28,20 +28,6 @@ from tests.kube.things import (
     node,
     service,
 )
-
-
-@pytest.fixture
-def cluster(kube: KubeServer) -> Iterator[KubeServer]:
-    """A cluster with our definitions, and nothing in it that a plan could be made of."""
-    install(kube)
-    try:
-        yield kube
-    finally:
-        for kind in (NODES, SLICES, COMMUNITIES, DEVICES):
-            kube.ask("DELETE", kind)
-        for name in [each["metadata"]["name"] for each in kube.ask("GET", SERVICES)["items"]]:
-            if name != "kubernetes":
-                kube.ask("DELETE", f"{SERVICES}/{name}")
 
 
 @pytest.fixture
