@@ -196,13 +196,17 @@ def _route(message: Message, names: Mapping[int, str]) -> Route | None:
     )
 
 
+#: RTNH_F_DEAD and RTNH_F_LINKDOWN (linux/rtnetlink.h): the cable is out.
+_LINK_GONE = 0x01 | 0x10
+
+
 def _connected(message: Message, names: Mapping[int, str]) -> Connected | None:
     if message.number("RTA_TABLE") != _MAIN_TABLE or message.field("proto") not in _ON_LINK_PROTOCOLS:
         return None
     if message.field("type") != 1 or message.address("RTA_GATEWAY") is not None:
         return None
     prefix, device = message.destination(), names.get(message.number("RTA_OIF") or 0, "")
-    if not device or _is_ours(device) or prefix.prefixlen == 0:
+    if not device or _is_ours(device) or prefix.prefixlen == 0 or message.field("flags") & _LINK_GONE:
         return None
     return None if prefix.is_link_local or prefix.is_multicast else Connected(prefix, device)
 

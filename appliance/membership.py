@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who this device is and which plan is in force: identity, the way to the control endpoint, trials.
+
+It holds no door to the network of the box; what the plan does there is the loop's (run.py).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from appliance.checks.box import OnDisk
+from appliance.netcore.errors import DoorError
+from appliance.netcore.plan.exchange import Report
+from appliance.netcore.plan.identity import Identity
+from appliance.paths import Paths
+from appliance.status.model import Control
+from appliance.sync.client import ControlClient
+from appliance.sync.confirm import Confirmation
+from appliance.sync.errors import IdentityError
+from appliance.sync.follow import Follower, Listeners
+from appliance.sync.identity import DeviceIdentity, load_identity
+from appliance.sync.store import Held, PlanStore
+from appliance.sync.trial import Sign, Verdict
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What membership asks of, and tells, the rest of the daemon.
+
+    `changed`: identity, plan or control endpoint are not as before. `report`: the report as of now, for this
+    identity. `hub_answers`: whether the chosen hub answers through its tunnel.
+    """
+
+    changed: Callable[[], None]
+    report: Callable[[Identity], Report]
+    hub_answers: Callable[[], bool]
+
+
+class Membership:
+    """`device` is who we are, `held` the plan in force, `control` how the control endpoint stands.
+
+    `on_disk` is what was found wrong with the files of either.
+    """
+
+    def __init__(self, paths: Paths, around: Surroundings) -> None:
+        self.device: DeviceIdentity | None = None
+        self.held: Held | None = None
+        self.control = Control()
+        self.on_disk = OnDisk()
+        self._paths = paths
+        self._around = around
+        self._enrolled = asyncio.Event()
+        self._follower: Follower | None = None
+        self._confirmation: Confirmation | None = None
+
+    def find(self) -> None:
+        """Take up what is on disk. A damaged identity is something to enrol out of, no reason to end."""
+        try:
+            device = load_identity(self._paths)
+        except IdentityError as error:
+            log.error("identity: %s", error)  # noqa: TRY400 -- for people
+            self.on_disk = OnDisk(identity_fault=str(error))
+            return
+        if device is None:
+            log.info("not enrolled: waiting for `orillo enroll TOKEN`")
+            return
+        self._take(device)
+
+    async def reload(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The device was enrolled beside us: take the new identity up. Raises `IdentityError`."""
+        device = load_identity(self._paths)
+        if device is not None:
+            self._take(device)
+        return {}
+
+    async def run(self) -> None:
+        """Follow the control endpoint as who we are; a new enrolment starts anew. Runs until cancelled."""
+        while True:
+            await self._enrolled.wait()
+            self._enrolled.clear()
+            if self.device is None:
+                continue
+            try:
+                self._follower = self._new_follower(self.device)
+            except DoorError as error:
+                # The site goes on by the plan on disk; only a new enrolment helps.
+                log.error("control endpoint: %s", error)  # noqa: TRY400 -- for people
+                self._follower = None
+                self.control = Control(url=self.device.control_url, error=str(error))
+                self._around.changed()
+                continue
+            await _until(self._follower.run(), self._enrolled)
+
+    def wake(self) -> None:
+        """The way to the control endpoint may be open again."""
+        if self._follower is not None:
+            self._follower.wake()
+
+    def report_changed(self) -> None:
+        """There may be something new to report."""
+        if self._follower is not None:
+            self._follower.report_changed()
+
+    def judge(self, *, link_up: bool) -> float | None:
+        """The plan in force was passed over the tables: is it good? When to look again (monotonic)."""
+        confirmation, follower = self._confirmation, self._follower
+        if confirmation is None or follower is None or not confirmation.is_open:
+            return None
+        confirmation.applied()
+        working = self._signs(since=confirmation.since or 0.0)
+        if Sign.CONTROL not in working:
+            follower.prove_contact()
+        verdict = confirmation.judge(working, link_up=link_up)
+        if verdict is Verdict.OPEN or confirmation.held is None:
+            return time.monotonic() + 1.0
+        follower.settle(confirmation.held, confirmation.undone)
+        self.held = confirmation.held
+        self._around.changed()
+        return None
+
+    def _take(self, device: DeviceIdentity) -> None:
+        store = PlanStore(self._paths.plans, device.plan_keys, device.identity)
+        self._confirmation = Confirmation(store, time.monotonic)
+        refused = tuple(self._confirmation.refused_slots)
+        for reason in refused:
+            log.error("plan: a slot was refused: %s", reason)
+        if self._confirmation.held is not None:
+            log.info("plan: generation %d from disk", self._confirmation.held.plan.generation)
+        self.device, self.held, self.on_disk = device, self._confirmation.held, OnDisk(refused=refused)
+        self._enrolled.set()
+        self._around.changed()
+
+    def _new_follower(self, device: DeviceIdentity) -> Follower:
+        tell = Listeners(
+            report=partial(self._around.report, device.identity),
+            keep=self._keep,
+            plan=self._offered,
+            identity=self._renewed,
+            control=self._control_changed,
+        )
+        return Follower(self._paths, device, self.held, ControlClient, tell)
+
+    def _keep(self) -> Held | None:
+        """The plan to go back to if the one that is about to come proves bad."""
+        return self._confirmation.keep_for_next(self._signs(since=0.0)) if self._confirmation else None
+
+    def _offered(self, held: Held) -> None:
+        """A new plan is on disk: it is in force from now on, and has to prove itself."""
+        if self._confirmation is not None:
+            self._confirmation.offer(held, self._signs(since=0.0))
+        # A slot that was refused is written over by now, or is by the next plan.
+        self.held, self.on_disk = held, OnDisk()
+        self._around.changed()
+
+    def _renewed(self, device: DeviceIdentity) -> None:
+        self.device = device
+        self._around.changed()
+
+    def _control_changed(self) -> None:
+        if self._follower is not None:
+            self.control = self._follower.control
+            self._around.changed()
+
+    def _signs(self, since: float) -> frozenset[Sign]:
+        """What works, shown by something that happened after `since` (monotonic)."""
+        contact = self._follower.contact if self._follower is not None else None
+        signs = {Sign.CONTROL: contact is not None and contact > since, Sign.HUB: self._around.hub_answers()}
+        return frozenset(sign for sign, holds in signs.items() if holds)
+
+
+async def _until(work: Coroutine[Any, Any, None], over: asyncio.Event) -> None:
+    """Run `work` until it ends, with its error if it has one, or until `over` is set."""
+    task = asyncio.create_task(work)
+    waiting = asyncio.create_task(over.wait())
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        waiting.cancel()
+        await asyncio.gather(task, waiting, return_exceptions=True)
