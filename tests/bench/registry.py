@@ -3,10 +3,11 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import footprint, start
+from tests.bench import footprint, screen, start
 from tests.bench.outcome import Outcome
 
 BENCHES: Mapping[str, Callable[[], Outcome]] = {
     "footprint": footprint.run,
+    "screen": screen.run,
     "start": start.run,
 }
