@@ -39,6 +39,7 @@ from appliance.netcore.reconcile.passes import Step, Wish, boot_order, one_pass
 from appliance.netcore.reconcile.steering import TunnelSteering
 from appliance.netcore.spec import Capability
 from appliance.netcore.tunnel import Health, Reach
+from appliance.notify import ALIVE, READY, STOPPING, notify
 from appliance.paths import Paths
 from appliance.quiet import WhenQuiet
 from appliance.settings import Settings
@@ -94,6 +95,7 @@ class Agent:
     async def run(self) -> None:
         """Serve, follow and reconcile until cancelled."""
         await self._status.start()
+        notify(READY)
         self._membership.find()
         await self._watch.step()
         async with asyncio.TaskGroup() as group:
@@ -106,6 +108,7 @@ class Agent:
 
     async def close(self) -> None:
         """Stop what runs in this process; the box keeps its network."""
+        notify(STOPPING)
         self._quiet.close()
         for stop in (self._steering.close, self._probes.close, self._backends.stop, self._ownership.close):
             await stop()
@@ -153,6 +156,8 @@ class Agent:
         due: float | None = None
         while True:
             self._quiet.busy()
+            # Only a loop that comes round is alive; the longest time between two rounds is a resync.
+            notify(ALIVE)
             wait = RESYNC if due is None else min(RESYNC, max(0.0, due - time.monotonic()))
             try:
                 async with asyncio.timeout(wait):
