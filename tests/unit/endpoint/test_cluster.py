@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is taken in of a cluster's objects, and what is said of its devices."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from appliance.netcore.plan.exchange import PhaseCount, Report, TunnelState
+from appliance.netcore.plan.identity import Identity, Place
+from appliance.netcore.plan.values import Role
+from cloud.cluster import mirror
+from cloud.device_status import SEEN_EVERY, Known, device_status, worth_writing
+from cloud.paths import CloudPaths
+from cloud.planner.model import Node
+from cloud.source.manifest import Manifest
+from cloud.source.manifests import read_text
+from cloud.source.source import Key
+from cloud.store.devices import StoredDevice
+from cloud.store.plans import PlanHead
+from tests.unit.endpoint.operators import COMMUNITY, NODES, new_app
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CLASH = """
+apiVersion: v1
+kind: Node
+metadata: {name: %s, labels: {node-role.kubernetes.io/edge: ""}}
+spec: {podCIDRs: [10.9.0.0/24]}
+"""
+
+
+class Objects:
+    """A source that has what a test gives it."""
+
+    def __init__(self, *texts: str) -> None:
+        self._found = {manifest.key: manifest for text in texts for manifest in read_text(text)}
+
+    def all(self) -> dict[Key, Manifest]:
+        return self._found
+
+
+def test_one_bad_object_stops_nothing_else(tmp_path: Path) -> None:
+    app = new_app(CloudPaths(tmp_path))
+    assert mirror(app, Objects(NODES, CLASH % "first")) == {}
+    refused = mirror(app, Objects(NODES, CLASH % "first", CLASH % "second", COMMUNITY))
+    assert list(refused) == [("Node", "", "second")]
+    assert "10.9.0.0/24" in refused[("Node", "", "second")]
+    assert app.inventory().communities
+    assert mirror(app, Objects(NODES, CLASH % "second", COMMUNITY)) == {}
+    assert "first" not in app.inventory().nodes
+    app.store.close()
+
+
+def test_a_connector_that_is_still_named_stays_until_it_is_not(tmp_path: Path) -> None:
+    """Nobody can refuse the deletion in the cluster; the plans go on as they are."""
+    app = new_app(CloudPaths(tmp_path))
+    device = "apiVersion: orillo.io/v1alpha1\nkind: Device\nmetadata: {name: shop1}\nspec: {hubs: [%s]}\n"
+    assert mirror(app, Objects(NODES, device % "connector-1")) == {}
+    shops = "\n---\n".join(NODES.split("---\n")[1:])
+    assert list(mirror(app, Objects(shops, device % "connector-1"))) == [("Node", "", "connector-1")]
+    assert mirror(app, Objects(shops)) == {}
+    assert set(app.inventory().nodes) == {"shop1", "shop2"}
+    app.store.close()
+
+
+def known(**fields: object) -> Known:
+    """A device with which all is well."""
+    identity = Identity("lab", "shop1", "abcd1234")
+    tunnels = {"hub1": TunnelState(up=True, chosen=True)}
+    report = Report(identity, "0.1.0", NOW, 3, "d3", "kernel", tunnels=tunnels)
+    device = StoredDevice("shop1", "abcd1234", NOW, NOW, None, structs.replace(report, **fields))
+    return Known(Node("shop1", Place(Role.EDGE, "north")), device, PlanHead("shop1", 3, "d3", False), None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "answer", "message"),
+    [
+        ({}, "Applied", "True", ""),
+        ({"generation": 2, "digest": "d2"}, "Applied", "False", "it runs by generation 2"),
+        ({"refused": "no hub left"}, "Applied", "False", "no hub left"),
+        ({"tunnels": {"hub1": TunnelState(up=False, reason="lost")}}, "TunnelUp", "False", "lost"),
+        ({"tables": {"nft": PhaseCount(failed=1, reason="no nft")}}, "Degraded", "True", "nft: no nft"),
+    ],
+)
+def test_what_is_said_of_a_device(fields: dict[str, object], kind: str, answer: str, message: str) -> None:
+    status = device_status(known(**fields), None, NOW)
+    condition = status.condition(kind)
+    assert condition
+    assert (condition.status, status.message) == (answer, message)
+
+
+def test_a_device_that_never_came_in() -> None:
+    status = device_status(Known(None, None, None, None), None, NOW)
+    assert status.state == "not-enrolled"
+    assert "token create" in status.message
+
+
+def test_a_condition_keeps_the_time_of_its_last_change() -> None:
+    before = device_status(known(), None, NOW)
+    later = NOW + timedelta(hours=1)
+    after = device_status(known(refused="no"), before, later)
+    times = {each.type: each.last_transition_time for each in after.conditions}
+    assert times == {"Planned": NOW, "Applied": later, "TunnelUp": NOW, "Degraded": NOW}
+
+
+def test_having_been_seen_is_written_now_and_then() -> None:
+    """Ten thousand devices ask twice a minute each."""
+    before = device_status(known(), None, NOW)
+    soon, later = (
+        device_status(replace(known(), polled=NOW + span), before, NOW)
+        for span in (SEEN_EVERY / 2, SEEN_EVERY)
+    )
+    assert worth_writing(before, None)
+    assert not worth_writing(soon, before)
+    assert worth_writing(later, before)
