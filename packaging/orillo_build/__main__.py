@@ -11,10 +11,12 @@ import platform
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orillo_build.compiler import SOURCE, BuildError, compile_program
+from orillo_build.debian import make_package
 from orillo_build.inclusions import forbidden, read_report, summary
 from orillo_build.programs import PROGRAMS, Program
 
@@ -27,10 +29,11 @@ class ForbiddenError(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build what is not current; the last line on standard output is the path of the command."""
+    """Build what is not current; the last line on standard output is the path of the result."""
     here = _ARCHITECTURES.get(platform.machine(), platform.machine())
     parser = argparse.ArgumentParser(prog="./dev build", description="Compile the appliance.")
     parser.add_argument("--arch", choices=[here], default=here, help="only this machine's own, for now")
+    parser.add_argument("--deb", action="store_true", help="make the Debian package too, and print its path")
     parser.add_argument("--force", action="store_true", help="build although nothing changed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at once")
     words = parser.parse_args(argv)
@@ -38,13 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words.force or not is_current(out):
             build(out, words.jobs)
+        result = out / "orillo" / PROGRAMS[0].name
+        if words.deb:
+            result = make_package(out / "orillo", out, version(), words.arch, epoch())
     except ForbiddenError as error:
         print(f"build: {error}", file=sys.stderr)
         return 1
     except (BuildError, LookupError, OSError) as error:
         print(f"build: {error}", file=sys.stderr)
         return 3
-    print(out / "orillo" / PROGRAMS[0].name)
+    print(result)
     return 0
 
 
@@ -63,6 +69,17 @@ def build(out: Path, jobs: int) -> None:
         _say(f"{program.name}: {_megabytes(directory):.1f} MB in {time.monotonic() - started:.0f} s")
     _replace(fresh, out / "orillo")
     (out / _STAMP).write_text(stamp)
+
+
+def version() -> str:
+    """Of the source."""
+    return str(tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["version"])
+
+
+def epoch() -> int:
+    """The time that files of a package get: SOURCE_DATE_EPOCH, or that of the youngest source."""
+    asked = os.environ.get("SOURCE_DATE_EPOCH")
+    return int(asked) if asked else int(max(path.stat().st_mtime for path in _sources()))
 
 
 def is_current(out: Path) -> bool:

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian package: the compiled directory, units and settings, put into a tree for dpkg-deb(1)."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from orillo_build.compiler import SOURCE, BuildError
+
+_PARTS = SOURCE / "packaging/debian"
+_UNITS = ("orillo.service", "orillo-charon.service", "orillo-dns.service")
+_SCRIPTS = ("postinst", "prerm", "postrm")
+#: charon without its starter, whose ipsec.conf we do not use; the floor of libc6 is that of the build.
+DEPENDS = (
+    "libc6 (>= 2.36)",
+    "strongswan-charon",
+    "strongswan-swanctl",
+    "libstrongswan-standard-plugins",
+    "libcharon-extra-plugins",
+    "nftables",
+    "unbound",
+    "containernetworking-plugins",
+    "iproute2",
+    "util-linux",
+)
+
+
+def make_package(directory: Path, out: Path, version: str, architecture: str, epoch: int) -> Path:
+    """Build `orillo_VERSION_ARCH.deb` in `out` of the compiled `directory`; returns its path.
+
+    `epoch` is the time of every file in it, in seconds since 1970: the same input gives the same package.
+    """
+    tree = out / "deb"
+    shutil.rmtree(tree, ignore_errors=True)
+    _fill(tree, directory)
+    (tree / "DEBIAN").mkdir()
+    (tree / "DEBIAN/control").write_text(control(version, architecture, _kibibytes(tree)))
+    (tree / "DEBIAN/conffiles").write_text("/etc/orillo/orillo.toml\n")
+    for script in _SCRIPTS:
+        _put(_PARTS / script, tree / "DEBIAN" / script, 0o755)
+    package = out / f"orillo_{version}_{architecture}.deb"
+    done = subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(tree), str(package)],
+        env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": str(epoch)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BuildError(f"dpkg-deb could not build {package}: {done.stderr.strip()}")
+    return package
+
+
+def control(version: str, architecture: str, size: int) -> str:
+    """The package's control file (deb-control(5)); `size` in KiB."""
+    return f"""Package: orillo
+Version: {version}
+Architecture: {architecture}
+Maintainer: The Orillo authors <orillo@localhost>
+Installed-Size: {size}
+Depends: {", ".join(DEPENDS)}
+Section: net
+Priority: optional
+Description: network edge of a Kubernetes fabric, as an appliance
+ A gateway enrols with a token, pulls a signed plan, and from then on runs its site's
+ network by itself: IPsec, CNI, routes, firewall, services and names, online or not.
+"""
+
+
+def _fill(tree: Path, directory: Path) -> None:
+    shutil.copytree(directory, tree / "usr/lib/orillo")
+    (tree / "usr/bin").mkdir(parents=True)
+    (tree / "usr/bin/orillo").symlink_to("../lib/orillo/orillo")
+    for unit in _UNITS:
+        _put(_PARTS / unit, tree / "usr/lib/systemd/system" / unit)
+    _put(_PARTS / "orillo-networkd.conf", tree / "usr/lib/systemd/networkd.conf.d/orillo.conf")
+    _put(_PARTS / "orillo.toml", tree / "etc/orillo/orillo.toml")
+    (tree / "etc/cni/net.d").mkdir(parents=True)
+    _put(SOURCE / "LICENSE", tree / "usr/share/doc/orillo/copyright")
+
+
+def _put(source: Path, target: Path, mode: int = 0o644) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(mode)
+
+
+def _kibibytes(tree: Path) -> int:
+    return sum(path.stat().st_size for path in tree.rglob("*") if path.is_file()) // 1024
