@@ -16,6 +16,7 @@ from appliance.checks.box import OnDisk
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.exchange import Report
 from appliance.netcore.plan.identity import Identity
+from appliance.netcore.plan.token import TokenError, parse_token
 from appliance.paths import Paths
 from appliance.status.model import Control
 from appliance.sync.client import ControlClient
@@ -78,6 +79,19 @@ class Membership:
         if device is not None:
             self._take(device)
         return {}
+
+    async def enroll(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Redeem a token for somebody at the status socket. Raises `DoorError`, which never has the token."""
+        # Imported when used: X.509 in Python is what the idle daemon can do without.
+        from appliance.sync.enroll import enroll
+
+        try:
+            token = parse_token(str(request.get("token", "")))
+        except TokenError as error:
+            raise IdentityError(str(error)) from error
+        device = await enroll(self._paths, token)
+        self._take(device)
+        return {"identity": device.identity}
 
     async def run(self) -> None:
         """Follow the control endpoint as who we are; a new enrolment starts anew. Runs until cancelled."""

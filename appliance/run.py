@@ -88,7 +88,11 @@ class Agent:
         self._quiet = WhenQuiet(QUIET, give_back)
         around = Surroundings(self._membership_changed, self._report, self._hub_answers)
         self._membership = Membership(doors.paths, around)
-        commands = {"reload": self._membership.reload, "resync": self._resync}
+        commands = {
+            "enroll": self._membership.enroll,
+            "reload": self._membership.reload,
+            "resync": self._resync,
+        }
         self._status = StatusServer(doors.paths.status_socket, self.snapshot, commands)
         self._watch = Watch(doors.paths, self._look, self._status.changed)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from appliance.status.health import conditions
-from appliance.status.model import Condition, Severity, Snapshot, State, Tunnel
+from appliance.status.model import Condition, Event, Severity, Snapshot, State, Tunnel
 from appliance.tui.look import Tone
 
 _KEPT_RATES = 24
@@ -50,7 +50,7 @@ class Known:
 def heard(known: Known, snapshot: Snapshot) -> Known:
     """A snapshot came."""
     before = known.snapshot
-    news = tuple(changes(before, snapshot)) if before else ()
+    news = tuple(changes(before, snapshot)) if before else tuple(_earlier(snapshot))
     if known.trouble and known.tries:
         news = (*news, Happening(snapshot.at, Tone.GOOD, "the daemon answers again"))
     return Known(
@@ -73,6 +73,17 @@ def changes(before: Snapshot, after: Snapshot) -> Iterator[Happening]:
     """What a person would want to be told of the step from one snapshot to the next."""
     for tone, text in _changes(before, after):
         yield Happening(after.at, tone, text)
+
+
+def _earlier(snapshot: Snapshot) -> Iterator[Happening]:
+    """What the daemon remembers from before this terminal was opened."""
+    for event in snapshot.events:
+        yield Happening(event.at, Tone.WARN if event.active else Tone.GOOD, event_text(event))
+
+
+def event_text(event: Event) -> str:
+    """A condition that came or went."""
+    return f"{event.code}: {event.text}" if event.active else f"{event.code}: over"
 
 
 def _changes(before: Snapshot, after: Snapshot) -> Iterator[tuple[Tone, str]]:

@@ -2,14 +2,18 @@
 """Overview: is all well, and if not, what is wrong and what to do. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from appliance.status.model import Snapshot, State
 from appliance.status.words import ago
 from appliance.tui.look import Look, Tone
 from appliance.tui.page import Page, Row
+from appliance.tui.pages import tunnels
 from appliance.tui.pages.parts import RESYNC, best_path, condition, counts, fact, milliseconds, title
 from appliance.tui.state import Known
 from appliance.tui.text import Line, line
+
+_TUNNELS = 4
 
 
 def page(known: Known, width: int, look: Look) -> Page:
@@ -19,11 +23,23 @@ def page(known: Known, width: int, look: Look) -> Page:
         return Page(empty="nothing is known of this device yet; it is asked again every few seconds")
     rows = [condition(found, width, look) for found in known.conditions()]
     rows += [Row((part,)) for part in (title("This device", width, look), *_facts(snapshot))]
+    rows += _ways(known, width, look)
     recent = known.happened[-6:][::-1]
     if recent:
         rows.append(Row((title("What happened last (7 has all)", width, look),)))
         rows += [Row((line(f"{one.at.astimezone():%H:%M:%S}  {one.text}", one.tone),)) for one in recent]
     return Page(rows=tuple(rows), actions=(RESYNC,))
+
+
+def _ways(known: Known, width: int, look: Look) -> list[Row]:
+    """The tunnels that carry traffic or are down come first; the rest has its own screen."""
+    shown = tunnels.page(known, width, look)
+    if not shown.rows:
+        return []
+    by_need = sorted(shown.rows, key=lambda row: not row.problem)[:_TUNNELS]
+    left = len(shown.rows) - len(by_need)
+    name = f"Tunnels ({left} more: 2)" if left else "Tunnels"
+    return [Row((title(name, width, look), *shown.head)), *(replace(row, detail=()) for row in by_need)]
 
 
 def _facts(snapshot: Snapshot) -> Iterator[Line]:
@@ -60,15 +76,15 @@ def _control(snapshot: Snapshot) -> Line:
 
 
 def _tunnels(snapshot: Snapshot) -> Line:
-    tunnels = snapshot.tunnels
-    if not tunnels:
+    ways = snapshot.tunnels
+    if not ways:
         return fact("Tunnels", "none in the plan")
-    up = sum(tunnel.up for tunnel in tunnels.values())
+    up = sum(tunnel.up for tunnel in ways.values())
     best = best_path(snapshot)
     way = f", by {best[0]} ({milliseconds(best[1].rtt)})" if best else ""
     ipsec = f", {snapshot.ipsec}" if snapshot.ipsec else ""
-    tone = Tone.GOOD if up == len(tunnels) else Tone.WARN if up else Tone.BAD
-    return fact("Tunnels", f"{up} of {len(tunnels)} up{way}{ipsec}", tone)
+    tone = Tone.GOOD if up == len(ways) else Tone.WARN if up else Tone.BAD
+    return fact("Tunnels", f"{up} of {len(ways)} up{way}{ipsec}", tone)
 
 
 def _services(snapshot: Snapshot) -> Line:

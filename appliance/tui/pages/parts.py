@@ -43,6 +43,9 @@ def condition(found: Condition, width: int, look: Look, *, opens: bool = False) 
     for index, part in enumerate(wrap(found.remedy, max(10, width - _LABEL - 3))):
         arrow = " " * len(look.signs.arrow) if index else look.signs.arrow
         lines.append((Span(" " * _LABEL), Span(f"{arrow} {part}", Tone.STRONG)))
+    if opens:
+        seen = wrap(found.evidence, max(10, width - _LABEL))
+        lines += [(Span(" " * _LABEL), Span(part, Tone.DIM)) for part in seen]
     return Row(tuple(lines), key=found.code, problem=True, detail=_in_full(found, width) if opens else ())
 
 
@@ -53,6 +56,9 @@ def _in_full(found: Condition, width: int) -> tuple[Line, ...]:
             ("severity", found.severity),
             ("what", found.text),
             ("do next", found.remedy or "nothing is asked of you"),
+            ("seen", found.evidence),
+            ("since", f"{found.since.astimezone():%Y-%m-%d %H:%M:%S}" if found.since else ""),
+            ("hides", ", ".join(found.hides) or "no other condition"),
         ),
         width,
     )
