@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All that the checks work on: the running demo."""
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +60,7 @@ class World:
         return str(self.devices[edge].status().get("hub") or "")
 
     def wait_for_tunnels(self, edge: str, seconds: float, hub: str = "") -> None:
-        """Wait until an edge has every tunnel up, and `hub`, or any, chosen for its traffic."""
+        """Wait until an edge has all tunnels up, `hub`, or any, carries its traffic, and traffic flows."""
 
         def settled() -> bool:
             status = self.devices[edge].status()
@@ -68,8 +69,12 @@ class World:
             chosen = status.get("hub") or ""
             return len(up) == len(CONNECTORS) and bool(chosen) and hub in ("", chosen)
 
+        deadline = time.monotonic() + seconds
         what = f"{edge} has both tunnels{f' and uses {hub}' if hub else ''}"
         until(settled, what, seconds, 0.3, explain=self.ended)
+        pod, cloud = self.pods[edge], self.pods["cloud"]
+        left = max(5.0, deadline - time.monotonic())
+        until(lambda: pod.ping(cloud.v4, count=1), f"{edge} reaches the cloud", left, 0.1, explain=self.ended)
 
     def ended(self) -> str:
         """Which daemons ended by themselves, with their last words; empty if none did."""
