@@ -6,7 +6,8 @@ refuses.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,25 @@ from appliance.netcore.charon.listing import (
     read_sas,
     read_stats,
 )
-from appliance.netcore.charon.session import Section, open_session
+from appliance.netcore.charon.session import Section, Session, open_session
 from appliance.netcore.errors import DoorError
 from appliance.netcore.tunnel import IkeSa
 
 _TIMEOUT = 10.0
+#: Once charon has not answered, it gets no more than this until it does: a pass asks it several times.
+_IMPATIENCE = 1.0
 
 
 class Charon:
-    """charon behind its VICI socket. Every command has a connection of its own, so none waits for another."""
+    """charon behind its VICI socket. Every command has a connection of its own, so none waits for another.
 
-    def __init__(self, socket: Path) -> None:
+    `timeout` is in seconds, for each command but `initiate`.
+    """
+
+    def __init__(self, socket: Path, timeout: float = _TIMEOUT) -> None:
         self.socket = socket
+        self._timeout = timeout
+        self._patience = timeout
 
     async def stats(self) -> CharonStats:
         return read_stats(await self._command("stats"))
@@ -69,7 +77,7 @@ class Charon:
 
     async def load_credentials(self, ca: tuple[str, ...], leaf: str, key: bytes) -> None:
         """Replace all credentials by these: PEM texts, and the private key's PEM, which charon keeps."""
-        async with await open_session(self.socket) as session:
+        async with self._asking("load-creds") as session:
             await session.command("clear-creds")
             await session.command("flush-certs", {"type": "X509"})
             for pem in ca:
@@ -117,18 +125,27 @@ class Charon:
                 heard(entry.get("msg", b"").decode(errors="replace"))
 
     async def _command(self, name: str, message: Section | None = None) -> Section:
-        try:
-            async with asyncio.timeout(_TIMEOUT), await open_session(self.socket) as session:
-                return await session.command(name, message)
-        except TimeoutError as error:
-            raise DoorError(f"charon did not answer {name!r} in {_TIMEOUT:.0f} s") from error
+        async with self._asking(name) as session:
+            return await session.command(name, message)
 
     async def _collect(self, name: str, event: str, message: Section | None = None) -> list[Section]:
+        async with self._asking(name) as session:
+            return [section async for section in session.stream(name, event, message)]
+
+    @asynccontextmanager
+    async def _asking(self, what: str) -> AsyncIterator[Session]:
+        """A connection to charon, for as long as there is patience with it."""
+        patience = self._patience
         try:
-            async with asyncio.timeout(_TIMEOUT), await open_session(self.socket) as session:
-                return [section async for section in session.stream(name, event, message)]
+            async with asyncio.timeout(patience), await open_session(self.socket) as session:
+                yield session
         except TimeoutError as error:
-            raise DoorError(f"charon did not answer {name!r} in {_TIMEOUT:.0f} s") from error
+            self._patience = min(self._timeout, _IMPATIENCE)
+            raise DoorError(f"charon did not answer {what!r} in {patience:g} s") from error
+        except DoorError:
+            self._patience = self._timeout
+            raise
+        self._patience = self._timeout
 
 
 #: Lines of charon's log that say why something failed, not what it does.
