@@ -33,12 +33,17 @@ def after_answer(reach: Reach, rtt: float, now: float) -> Reach:
 
 
 def after_loss(reach: Reach, misses_allowed: int, now: float) -> Reach:
-    """One probe was lost; `misses_needed` of them in a row make a path dead."""
-    loss = reach.loss + _LOSS_SHARE * (1 - reach.loss)
-    lost = replace(reach, loss=loss, misses=reach.misses + 1)
+    """One probe was lost; `misses_needed` of them in a row make a path dead.
+
+    An outage, and the time before the first answer, tell nothing of the link's steady loss: or the next
+    verdict would take the longer, the longer the last outage was.
+    """
+    lost = replace(reach, misses=reach.misses + 1)
+    if reach.health is Health.ALIVE:
+        lost = replace(lost, loss=reach.loss + _LOSS_SHARE * (1 - reach.loss))
     if lost.misses < misses_needed(lost, misses_allowed) or lost.health is Health.DEAD:
         return lost
-    return replace(lost, health=Health.DEAD, since=now)
+    return replace(lost, health=Health.DEAD, since=now, loss=_steady_loss(lost))
 
 
 def misses_needed(reach: Reach, misses_allowed: int) -> int:
@@ -46,10 +51,17 @@ def misses_needed(reach: Reach, misses_allowed: int) -> int:
 
     So many that chance alone gives as many in a row once in a thousand times, from the loss before them.
     """
-    steady = 1 - (1 - reach.loss) / (1 - _LOSS_SHARE) ** reach.misses
+    steady = _steady_loss(reach)
     if steady <= _USUAL_LOSS:
         return misses_allowed
     return max(misses_allowed, min(_MOST_MISSES, math.ceil(math.log(0.001) / math.log(steady))))
+
+
+def _steady_loss(reach: Reach) -> float:
+    """The loss before the probes lost in a row."""
+    if reach.health is not Health.ALIVE:
+        return reach.loss
+    return max(0.0, 1 - (1 - reach.loss) / (1 - _LOSS_SHARE) ** reach.misses)
 
 
 def after_renewal(reach: Reach, now: float) -> Reach:

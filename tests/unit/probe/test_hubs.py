@@ -58,6 +58,20 @@ def test_the_outage_itself_does_not_move_the_goal() -> None:
     assert [misses_needed(heard([None] * n, clean), 3) for n in range(4)] == [3, 3, 3, 3]
 
 
+def test_neither_a_long_outage_nor_a_slow_start_delays_the_next_verdict() -> None:
+    """Seen with real charons: ten seconds to notice a second failure soon after the first."""
+    back = after_renewal(heard([0.1, *[None] * 60]), 61)
+    assert back.loss == pytest.approx(0.0)
+    assert heard([0.1, None, None, None], back).health is Health.DEAD
+    assert heard([*[None] * 60, 0.1, None, None, None]).health is Health.DEAD
+
+
+def test_an_outage_does_not_make_a_bad_link_look_better() -> None:
+    lossy = heard([0.1, 0.1, None] * 40)
+    dead = heard([None] * 12, lossy)
+    assert misses_needed(after_renewal(dead, 1), 3) == misses_needed(lossy, 3)
+
+
 def test_a_new_tunnel_is_not_judged_by_the_old_one() -> None:
     dead = heard([0.1, None, None, None])
     assert after_renewal(dead, 9.0) == Reach(Health.UNKNOWN, 9.0, dead.rtt, dead.loss)
