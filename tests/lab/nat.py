@@ -33,3 +33,17 @@ def apply(namespace: str, nat: Nat) -> None:
 def forget_mappings(namespace: str) -> None:
     """Drop every mapping, as a router does that restarts: the next packet may get another port."""
     run("conntrack", "-F", ns=namespace)
+
+
+def change_mappings(namespace: str, nat: Nat, first: int, last: int) -> None:
+    """Translate to other ports from now on, and forget all mappings: nobody's port is what it was."""
+    table = f"""
+table ip lab-nat {{
+    chain out {{
+        meta l4proto {{ tcp, udp }} oifname "{nat.outside}" masquerade to :{first}-{last}
+        oifname "{nat.outside}" masquerade
+    }}
+}}
+"""
+    run("nft", "-f", "-", ns=namespace, feed=f"flush chain ip lab-nat out\n{table}")
+    forget_mappings(namespace)
