@@ -36,6 +36,7 @@ from appliance.netcore.probe.hubs import TunnelProbes
 from appliance.netcore.probe.icmp import Pinger
 from appliance.netcore.reconcile.doors import Doors, look, open_doors
 from appliance.netcore.reconcile.passes import Step, Wish, boot_order, one_pass
+from appliance.netcore.reconcile.retries import Retries
 from appliance.netcore.reconcile.steering import TunnelSteering
 from appliance.netcore.spec import Capability
 from appliance.netcore.tunnel import Health, Reach
@@ -84,6 +85,7 @@ class Agent:
         self._backends = BackendProbes(lambda _dead: self._wake.set())
         self._steering = TunnelSteering(doors.charon, self._probes, self._wake.set)
         self._ownership = Ownership(self._wake.set)
+        self._retries = Retries(RETRY, RESYNC)
         self._steps: tuple[Step, ...] = boot_order(doors)
         self._quiet = WhenQuiet(QUIET, give_back)
         around = Surroundings(self._membership_changed, self._report, self._hub_answers)
@@ -191,10 +193,12 @@ class Agent:
         outcomes = await one_pass(self._steps, Wish(plan, facts, leaf))
         due = self._steering.step(plan, facts)
         self._ownership.update_own(self._steering.carried())
-        self._tell(facts, {name: outcome.count() for name, outcome in outcomes.items()})
+        tables = {name: outcome.count() for name, outcome in outcomes.items()}
+        self._tell(facts, tables)
         link_up = any(prefix not in plan.prefixes for prefix in facts.connected)
         judged = self._membership.judge(link_up=link_up)
-        return min((at for at in (due, judged) if at is not None), default=None)
+        again = self._retries.after(tables, time.monotonic())
+        return min((at for at in (due, judged, again) if at is not None), default=None)
 
     async def _facts(self, plan: Plan) -> Facts:
         facts = await look(self._doors, plan, self._capability, self._resolvers)
