@@ -152,6 +152,7 @@ class Agent:
     async def _resync(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
         self._steering.hurry()
         self._membership.wake()
+        self._watch.again()
         return {}
 
     async def _watch_kernel(self) -> None:

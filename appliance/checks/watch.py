@@ -46,6 +46,11 @@ class Watch:
         """The agent knows something new."""
         self._news.set()
 
+    def again(self) -> None:
+        """Somebody asks for a new look: what was found before may have been repaired."""
+        self._cheap_due = self._deep_due = 0.0
+        self._news.set()
+
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
