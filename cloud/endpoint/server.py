@@ -2,6 +2,7 @@
 """All listeners together: started, kept in certificates, and ended."""
 
 import asyncio
+import json
 import logging
 import signal
 import ssl
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 #: What requests in progress get at the end, in seconds; held ones are answered at once.
 _GRACE = 1.0
 _SOONEST_RENEWAL = timedelta(minutes=1)
+_RENEW_AGAIN = timedelta(hours=1)
 
 
 class Server:
@@ -113,10 +115,16 @@ class Server:
     async def _keep_certificate(self, due: timedelta) -> None:
         while True:
             await asyncio.sleep(due.total_seconds())
-            due = self._write_certificate()
-            for context in self._contexts:
-                context.load_cert_chain(self._certificate)  # for connections from now on
-            log.info("event=certificate-renewed file=%s", self._certificate)
+            try:
+                due = self._write_certificate()
+                for context in self._contexts:
+                    context.load_cert_chain(self._certificate)  # for connections from now on
+            except OSError as error:
+                # A full disk, say: there is a third of the old one's life to try again in.
+                log.error("event=certificate-not-renewed reason=%s", json.dumps(str(error)))  # noqa: TRY400
+                due = _RENEW_AGAIN
+            else:
+                log.info("event=certificate-renewed file=%s", self._certificate)
 
 
 def run(app: App, paths: CloudPaths, beside: Coroutine[Any, Any, None] | None = None) -> None:
