@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from msgspec.structs import replace
 
+from appliance.cli import enroll
 from appliance.cli import main as guard
 from appliance.cli.main import main
 from appliance.netcore.errors import DoorError
@@ -20,7 +22,9 @@ from appliance.netcore.plan.token import Token
 from appliance.paths import Paths
 from appliance.status.model import Control, Snapshot, Tunnel
 from appliance.status.server import StatusServer
+from appliance.sync.identity import DeviceIdentity
 from tests.unit.status.snapshots import healthy, unenrolled
+from tests.unit.sync.devices import enrolled
 
 Capture = pytest.CaptureFixture[str]
 
@@ -155,6 +159,24 @@ def test_token_from_standard_input(tmp_path: Path, capsys: Capture, monkeypatch:
     one_line(capsys)
     assert call(tmp_path, "enroll", token) == 3
     assert "127.0.0.1:1 refuses connections" in one_line(capsys)
+
+
+def test_enrolled_beside_a_daemon_that_can_not_be_told(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def enrolment(paths: Paths, _: Token) -> DeviceIdentity:
+        return enrolled(paths)
+
+    def silent(*_: object) -> NoReturn:
+        raise DoorError("it did not answer within 5 s")
+
+    monkeypatch.setattr(enroll, "enroll", enrolment)
+    monkeypatch.setattr(enroll.client, "command", silent)
+    url = "https://127.0.0.1:1"
+    assert call(tmp_path, "enroll", Token("t", "hush", url, url, "0" * 64).to_text()) == 4
+    line = one_line(capsys)
+    assert "enrolled as shop1, but" in line
+    assert "did not answer within 5 s): restart it" in line
 
 
 @pytest.mark.parametrize("words", [("run",), ("purge",), ("daemon", "charon"), ("daemon", "dns")])
