@@ -75,18 +75,16 @@ def _ended_pid() -> int:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_interrupted_demo_leaves_nothing(number: signal.Signals) -> None:
     """A signal in the middle of the work: the demo ends as asked and cleans up."""
-    before = set(Path(tempfile.gettempdir()).glob("orillo-demo-*"))
     command = (sys.executable, "-m", "tests.lab.demo", "--only", "enrolled")
-    with tempfile.TemporaryDirectory() as directory:
-        demo = Process(
-            command, Path(directory) / "log", env=environment() | {"TMPDIR": tempfile.gettempdir()}
-        )
+    with tempfile.TemporaryDirectory(prefix="orillo-lab-") as directory:
+        # A temporary directory of its own, so that another demo on this machine is not taken for it.
+        demo = Process(command, Path(directory) / "log", env=environment() | {"TMPDIR": directory})
         demo.wait_for("enrolment and start", 30)
-        (workdir,) = set(Path(tempfile.gettempdir()).glob("orillo-demo-*")) - before
+        (workdir,) = Path(directory).glob("orillo-demo-*")
         record = read_record(workdir)
         assert record is not None
         os.kill(demo.pid, number)
         until(lambda: not demo.alive, "the demo ends", 40)
         assert demo.code == 3, demo.output()
+        assert not workdir.exists()
     assert not traces(record.prefix)
-    assert not workdir.exists()
