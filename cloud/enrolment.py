@@ -3,6 +3,8 @@
 
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 from appliance.netcore.plan.exchange import Report, TrustAnswer
@@ -10,6 +12,7 @@ from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.token import Token
 from cloud.app import App
 from cloud.ca.request import public_key_of
+from cloud.planner.inventory import InventoryError
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +78,16 @@ def keep_report(app: App, report: Report) -> None:
 
 
 def trust_answer(app: App) -> TrustAnswer:
-    """Whom devices are to believe."""
+    """Whom devices are to believe, and which hubs they may try before they enrol."""
     trust = app.trust
-    return TrustAnswer(cluster=app.settings.cluster, plan_keys=trust.plan_keys, ca=trust.ca)
+    return TrustAnswer(
+        cluster=app.settings.cluster, plan_keys=trust.plan_keys, ca=trust.ca, hubs=tuple(_hubs(app))
+    )
+
+
+def _hubs(app: App) -> Iterator[str]:
+    """Where IKE reaches the connectors; none while the inventory makes no sense."""
+    with suppress(InventoryError):
+        for node in app.inventory().nodes.values():
+            if node.is_connector:
+                yield from node.dial[:1]

@@ -111,7 +111,7 @@ class Box:
 
 def open_box(paths: Paths, agent: Agent | None = None) -> Box:
     """Read what is on disk, and ask the agent unless the caller is it."""
-    held = read_held(paths)
+    held = read_on_disk(paths)
     asked = agent if agent is not None else ask_agent(paths)
     return Box(paths, held, asked, resolvers_of(paths, held.plan))
 
@@ -125,7 +125,7 @@ def resolvers_of(paths: Paths, plan: Plan | None) -> tuple[Address, ...]:
     return chosen or name_servers(paths.resolv_conf, plan.dns.bind if plan else ())
 
 
-def read_held(paths: Paths) -> OnDisk:
+def read_on_disk(paths: Paths) -> OnDisk:
     """Identity and plan."""
     try:
         device = load_identity(paths)

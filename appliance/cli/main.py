@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from appliance.cli import tui_arguments
 from appliance.cli.errors import CliError, Exit
@@ -74,6 +75,18 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
             from appliance.cli import doctor
 
             return doctor.run(paths, json=options.output == "json")
+        case "why":
+            from appliance.cli import why
+
+            return why.run(paths, options.a, options.b, options.port, json=options.output == "json")
+        case "preflight":
+            from appliance.cli import preflight
+
+            return preflight.run(paths, options.token, json=options.output == "json")
+        case "bugreport":
+            from appliance.cli import bugreport
+
+            return bugreport.run(paths, options.file, hash_addresses=options.hash_addresses)
     from appliance.cli import version
 
     return version.run(json=options.output == "json")
@@ -112,9 +125,24 @@ def _parser() -> argparse.ArgumentParser:
     daemon = verbs.add_parser("daemon", parents=[output], help="become one of the daemons beside the agent")
     daemon.add_argument("which", choices=["charon", "dns"], help="charon (IPsec) or dns (unbound)")
     tui_arguments.add(verbs.add_parser("tui", help="the terminal for who stands in front of it"))
-    verbs.add_parser("doctor", parents=[output], help="find out what is wrong, and say what to do")
+    _diagnosis(verbs, output)
     verbs.add_parser("version", parents=[output], help="say which version this is")
     return parser
+
+
+def _diagnosis(verbs: Any, output: argparse.ArgumentParser) -> None:
+    verbs.add_parser("doctor", parents=[output], help="find out what is wrong, and say what to do")
+    why = verbs.add_parser("why", parents=[output], help="walk the path between two ends, hop by hop")
+    why.add_argument("a", metavar="A", help="a device, an address, a service, or `self`")
+    why.add_argument("b", metavar="B", help="another")
+    why.add_argument("port", metavar="PORT", type=int, nargs="?", help="a TCP port of B")
+    preflight = verbs.add_parser("preflight", parents=[output], help="see whether this box is ready to enrol")
+    preflight.add_argument("token", metavar="TOKEN", nargs="?", help="a token, to try the way to its cluster")
+    report = verbs.add_parser("bugreport", help="pack what support needs, without secrets")
+    report.add_argument(
+        "file", metavar="FILE", type=Path, nargs="?", help="default: orillo-bugreport-TIME.tar.gz"
+    )
+    report.add_argument("--hash-addresses", action="store_true", help="no address can be read from it")
 
 
 def _complain(text: str, code: Exit) -> int:

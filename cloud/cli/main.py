@@ -65,6 +65,12 @@ def _explain() -> Verb:
     return explain
 
 
+def _bugreport() -> Verb:
+    from cloud.cli import bugreport
+
+    return bugreport
+
+
 def _version() -> Verb:
     from cloud.cli import version
 
@@ -82,6 +88,7 @@ VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
     "device": ("list devices, and shut one out", _device),
     "plan": ("show the plan of a device", _plan),
     "explain": ("tell whether two devices may talk, and why", _explain),
+    "bugreport": ("show what a device's bug report says", _bugreport),
     "version": ("tell the version", _version),
 }
 

@@ -201,7 +201,7 @@ SITE: tuple[Kind, ...] = (
             "本设备上 {service} 的后端 {backend} 没有响应。",
             "检查该容器是否在运行并监听；期间由其他后端应答（如有）。",
         ),
-        ("pod-bridge-down", "firewall-foreign-output"),
+        ("pod-bridge-down", "firewall-foreign-output", "firewall-foreign-input"),
         visible_after=5.0,
     ),
     Kind(
@@ -221,7 +221,7 @@ SITE: tuple[Kind, ...] = (
             "Restart it: `systemctl restart orillo-dns`.",
         ),
         Words("域名缓存在运行，但在 {address} 上没有响应。", "重启：`systemctl restart orillo-dns`。"),
-        ("dns-not-running", "agent-not-running", "plan-missing"),
+        ("dns-not-running", "agent-not-running", "plan-missing", "firewall-foreign-input"),
     ),
     Kind(
         "dns-records-wrong",

@@ -8,7 +8,7 @@ _INFO, _DEGRADED, _FAULT = Severity.INFO, Severity.DEGRADED, Severity.FAULT
 
 #: What takes a whole uplink away.
 LINK = ("link-none", "link-disabled", "link-no-carrier")
-NO_WAY_OUT = (*LINK, "route-default-missing", "internet-unreachable")
+NO_WAY_OUT = (*LINK, "route-default-missing", "internet-unreachable", "firewall-foreign-input")
 
 UPLINK: tuple[Kind, ...] = (
     Kind(
@@ -118,6 +118,7 @@ UPLINK: tuple[Kind, ...] = (
             "route-default-missing",
             "gateway-silent",
             "firewall-foreign-output",
+            "firewall-foreign-input",
         ),
     ),
     Kind(

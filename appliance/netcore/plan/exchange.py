@@ -33,11 +33,15 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class TrustAnswer(msgspec.Struct, frozen=True):
-    """Given at enrolment over the connection that the token's pin vouches for."""
+    """Given at enrolment over the connection that the token's pin vouches for.
+
+    `hubs` are the addresses of connectors, for `orillo preflight` to try.
+    """
 
     cluster: str
     plan_keys: dict[str, str]
     ca: tuple[str, ...]
+    hubs: tuple[str, ...] = ()
 
 
 class PhaseCount(msgspec.Struct, frozen=True):

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of the box: identity, clock, plan, daemons, disk, memory, kernel."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from tests.bench.faults.fault import EDGE, Fault, Inject, nothing
+from tests.lab.command import LabError, run
+from tests.lab.demo.world import World
+from tests.lab.device import Daemon
+from tests.lab.process import Process
+from tests.lab.wait import until
+
+
+def killed(daemon: Daemon) -> Inject:
+    """`kill -9` of one daemon, which nobody starts again until the end."""
+
+    @contextmanager
+    def inject(world: World) -> Iterator[None]:
+        device = world.devices[EDGE]
+        device.kill(daemon)
+        try:
+            yield
+        finally:
+            device.start(daemon)
+
+    return inject
+
+
+def frozen(daemon: Daemon) -> Inject:
+    """SIGSTOP: it is there and does nothing."""
+
+    @contextmanager
+    def inject(world: World) -> Iterator[None]:
+        pid = world.devices[EDGE].daemons[daemon].pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    return inject
+
+
+_HOLDER = """
+import socket, time
+held = []
+for port in (500, 4500):
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", port)); held.append(s)
+print("ready", flush=True)
+time.sleep(3600)
+"""
+
+
+@contextmanager
+def ports_taken(world: World) -> Iterator[None]:
+    """Another program has UDP 500 and 4500 when charon starts."""
+    device = world.devices[EDGE]
+    device.kill(Daemon.CHARON)
+    holder = Process((sys.executable, "-c", _HOLDER), world.workdir / "holder.log", ns=device.ns)
+    try:
+        until(lambda: "ready" in holder.output(), "the ports are taken", 10)
+        device.start(Daemon.CHARON)
+        until((device.run_directory / "charon.vici").exists, "charon starts", 10)
+        yield
+    finally:
+        holder.kill()
+        device.kill(Daemon.CHARON)
+        device.start(Daemon.CHARON)
+
+
+@contextmanager
+def _kept(*files: Path) -> Iterator[None]:
+    before = {file: file.read_bytes() for file in files}
+    try:
+        yield
+    finally:
+        for file, data in before.items():
+            file.write_bytes(data)
+
+
+def certificate_of(begins: timedelta, ends: timedelta) -> Inject:
+    """The device's certificate, signed anew by the CA with other dates, counted from now."""
+
+    @contextmanager
+    def inject(world: World) -> Iterator[None]:
+        identity = world.devices[EDGE].state / "identity"
+        leaf, trust = identity / "cert.pem", identity / "trust.json"
+        now = datetime.now(UTC).replace(microsecond=0)
+        with _kept(leaf, trust):
+            leaf.write_bytes(_resigned(leaf.read_bytes(), _ca(world), now + begins, now + ends))
+            stored = json.loads(trust.read_text())
+            stored |= {"not_before": (now + begins).isoformat(), "not_after": (now + ends).isoformat()}
+            trust.write_text(json.dumps(stored))
+            yield
+
+    return inject
+
+
+def _ca(world: World) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    keys = world.operator.installation.root / "var/lib/orillo-cloud/keys"
+    key = load_pem_private_key((keys / "ca.key").read_bytes(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise LabError("the operator's CA key is of another kind than the lab knows")
+    return key, x509.load_pem_x509_certificate((keys / "ca.crt").read_bytes())
+
+
+def _resigned(
+    pem: bytes, ca: tuple[ec.EllipticCurvePrivateKey, x509.Certificate], begins: datetime, ends: datetime
+) -> bytes:
+    old, (key, issuer) = x509.load_pem_x509_certificate(pem), ca
+    builder = x509.CertificateBuilder().subject_name(old.subject).issuer_name(issuer.subject)
+    builder = builder.public_key(old.public_key()).serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(begins).not_valid_after(ends)
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+@contextmanager
+def foreign_key(world: World) -> Iterator[None]:
+    """The private key on disk is another one than the certificate's."""
+    file = world.devices[EDGE].state / "identity/key.pem"
+    other = ec.generate_private_key(ec.SECP256R1())
+    with _kept(file):
+        file.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        yield
+
+
+@contextmanager
+def damaged_slot(world: World) -> Iterator[None]:
+    """One byte of the older plan on disk is changed."""
+    slots = sorted(
+        (world.devices[EDGE].state / "plans").glob("*.json"), key=lambda path: path.stat().st_mtime
+    )
+    with _kept(slots[0]):
+        slots[0].write_bytes(slots[0].read_bytes().replace(b"10.200.", b"10.201.", 1))
+        yield
+
+
+@contextmanager
+def full_disk(world: World) -> Iterator[None]:
+    """The state directory lies on a file system with no room left."""
+    with _on_tmpfs(world) as state:
+        with (state / "ballast").open("wb") as ballast:
+            try:
+                while True:
+                    ballast.write(bytes(65536))
+                    ballast.flush()
+            except OSError:
+                pass
+        yield
+
+
+@contextmanager
+def read_only_disk(world: World) -> Iterator[None]:
+    """The state directory lies on a file system that the kernel made read-only."""
+    with _on_tmpfs(world) as state:
+        run("mount", "-o", "remount,ro", str(state))
+        yield
+
+
+@contextmanager
+def _on_tmpfs(world: World) -> Iterator[Path]:
+    state = world.devices[EDGE].state
+    copy = world.workdir / "state-copy"
+    shutil.copytree(state, copy, symlinks=True)
+    run("mount", "-t", "tmpfs", "-o", "size=32m", "lab-fault", str(state))
+    try:
+        shutil.copytree(copy, state, symlinks=True, dirs_exist_ok=True)
+        yield state
+    finally:
+        run("umount", "-l", str(state))
+        shutil.rmtree(copy)
+
+
+@contextmanager
+def little_memory(world: World) -> Iterator[None]:
+    """What /proc/meminfo says for the doctor."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    file = world.workdir / "meminfo"
+    text = [f"MemAvailable:   {20000:8} kB" if line.startswith("MemAvailable") else line for line in lines]
+    file.write_text("\n".join(text) + "\n")
+    yield
+
+
+_DAY = timedelta(days=1)
+
+BOX = (
+    Fault("never-enrolled", "the doctor on an empty root", "not-enrolled", nothing, fresh=True),
+    Fault("clock-behind", "the certificate begins tomorrow", "clock-behind", certificate_of(_DAY, 30 * _DAY)),
+    Fault(
+        "certificate-over",
+        "the certificate ended yesterday",
+        "certificate-expired",
+        certificate_of(-30 * _DAY, -_DAY),
+    ),
+    Fault("foreign-key", "key.pem is another certificate's", "identity-damaged", foreign_key),
+    Fault("damaged-plan", "one byte of a plan on disk is changed", "plan-slot-refused", damaged_slot),
+    Fault("agent-dead", "kill -9 of the agent", "agent-not-running", killed(Daemon.AGENT)),
+    Fault("agent-frozen", "SIGSTOP of the agent", "agent-silent", frozen(Daemon.AGENT)),
+    Fault("charon-dead", "kill -9 of charon", "charon-not-running", killed(Daemon.CHARON)),
+    Fault("ports-taken", "another program has UDP 500 and 4500", "ike-port-taken", ports_taken),
+    Fault("dns-dead", "kill -9 of unbound", "dns-not-running", killed(Daemon.DNS)),
+    Fault("dns-frozen", "SIGSTOP of unbound", "dns-cache-silent", frozen(Daemon.DNS)),
+    Fault("disk-full", "the state lies on a full tmpfs", "disk-full", full_disk),
+    Fault("disk-read-only", "the state lies on a read-only tmpfs", "disk-read-only", read_only_disk),
+    Fault(
+        "memory-low",
+        "another /proc/meminfo for the doctor",
+        "memory-low",
+        little_memory,
+        mounts=(("{workdir}/meminfo", "/proc/meminfo"),),
+    ),
+    Fault(
+        "no-tun",
+        "/dev/null over /dev/net/tun for the doctor",
+        "kernel-lacks-tun",
+        nothing,
+        mounts=(("/nonexistent", "/dev/net"),),
+    ),
+    Fault(
+        "no-unbound",
+        "/dev/null over unbound for the doctor",
+        "program-missing",
+        nothing,
+        mounts=(("/dev/null", "/usr/sbin/unbound"),),
+    ),
+)
