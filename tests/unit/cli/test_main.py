@@ -20,6 +20,7 @@ from appliance.cli.main import main
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.token import Token
 from appliance.paths import Paths
+from appliance.status import client
 from appliance.status.model import Control, Snapshot, Tunnel
 from appliance.status.server import StatusServer
 from appliance.sync.identity import DeviceIdentity
@@ -171,7 +172,7 @@ def test_enrolled_beside_a_daemon_that_can_not_be_told(
         raise DoorError("it did not answer within 5 s")
 
     monkeypatch.setattr(enroll, "enroll", enrolment)
-    monkeypatch.setattr(enroll.client, "command", silent)
+    monkeypatch.setattr(client, "command", silent)
     url = "https://127.0.0.1:1"
     assert call(tmp_path, "enroll", Token("t", "hush", url, url, "0" * 64).to_text()) == 4
     line = one_line(capsys)
