@@ -136,7 +136,12 @@ class Program:
         return any(module == name or module.startswith(f"{name}.") for name in self.forbidden)
 
 
-DAEMON = Program("orillo", forbidden=(*_NEVER, *_TERMINAL, *_UNREACHED), included=("_json",))
+DAEMON = Program(
+    "orillo",
+    forbidden=(*_NEVER, *_TERMINAL, *_UNREACHED),
+    # `ssl` encodes host names with a codec that is found by its name.
+    included=("_json", "encodings.idna", "stringprep", "unicodedata"),
+)
 TERMINAL = Program(
     "orillo-tui",
     forbidden=(*_NEVER, *_DAEMON),
