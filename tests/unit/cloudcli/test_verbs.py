@@ -205,7 +205,7 @@ def test_version(run: Run) -> None:
     assert json.loads(run("version", "-o", "json").out)["plan_schema"] == "orillo.io/plan/v1"
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("init", "version")])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("init", "version", "bugreport")])
 def test_no_operator_here(run: Run, verb: str, tmp_path: Path) -> None:
     words = {
         "apply": ("-f", str(tmp_path)),
