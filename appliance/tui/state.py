@@ -131,7 +131,9 @@ def _conditions(before: Snapshot, after: Snapshot) -> Iterator[tuple[Tone, str]]
     for key, found in are.items():
         if key not in were and found.code not in known_codes:
             yield tone_of(found.severity), f"{found.code}: {found.text}"
-    for code in sorted(known_codes - {code for code, _ in are}):
+    # A consequence that its cause now hides is not over.
+    hidden = {code for found in are.values() for code in found.hides}
+    for code in sorted(known_codes - {code for code, _ in are} - hidden):
         yield Tone.GOOD, f"{code}: over"
 
 

@@ -135,7 +135,7 @@ async def test_only_lines_that_changed_are_painted() -> None:
         face.refresh = noted  # type: ignore[method-assign]
         daemon.words.put_nowait(with_tunnel(later(healthy()), "connector-1", rtt=0.099))
         await until_painted(app, pilot, "99 ms")
-        assert [painted(app)[y].partition(" ")[0] for y in repainted] == ["Tunnels"]
+        assert [painted(app)[y].partition(" ")[0] for y in repainted] == ["Tunnels", "connector-1"]
 
 
 async def test_enrolment_from_the_screen() -> None:
@@ -162,10 +162,9 @@ async def test_a_refusal_is_told() -> None:
 async def test_saving_for_support(tmp_path: Path) -> None:
     file = tmp_path / "shop1"
     async with terminal(healthy()) as (app, pilot):
-        for _ in range(2):
+        for answer in ("saved to", "is there already"):
             await pilot.press("0", "s", *(_file_key(one) for one in str(file)), "enter")
-            await pilot.pause()
-        assert found(painted(app), "is there already")
+            await until_painted(app, pilot, answer)
     assert read_recording(file) == (healthy(),)
 
 

@@ -59,13 +59,14 @@ def steps(snapshot: Snapshot, target: str) -> Iterator[Step]:
         )
         return
     yield Step("plan", True, f"generation {snapshot.generation}")
-    for table in ("firewall", "routes", "connections"):
+    for table in ("firewall", "routes"):
         yield from _table(snapshot, table)
     service = _service(snapshot, target)
     if service is not None:
         yield from _by_service(snapshot, *service)
         return
     if target in snapshot.tunnels:
+        yield from _table(snapshot, "connections")
         yield _tunnel(snapshot, target)
         return
     yield from _by_hub(snapshot)
@@ -77,7 +78,8 @@ def _table(snapshot: Snapshot, name: str) -> Iterator[Step]:
     if count is None:
         return
     if count.failed or count.waiting:
-        yield Step(name, False, f"{count.failed} failed, {count.waiting} waiting: {count.reason}")
+        how = f"{count.failed} failed" if count.failed else f"{count.waiting} not yet in place"
+        yield Step(name, False, f"{how}: {count.reason}")
     else:
         yield Step(name, True, f"{count.applied} objects as planned")
 
@@ -111,6 +113,7 @@ def _by_service(snapshot: Snapshot, name: str, port: ServicePort) -> Iterator[St
 
 
 def _by_hub(snapshot: Snapshot) -> Iterator[Step]:
+    yield from _table(snapshot, "connections")
     if snapshot.hub is None:
         if snapshot.tunnels:
             up = [name for name, tunnel in snapshot.tunnels.items() if tunnel.up]

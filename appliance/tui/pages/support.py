@@ -38,6 +38,6 @@ def _facts(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     if snapshot.generation:
         yield "Plan", f"generation {snapshot.generation}, {snapshot.digest[:12]}"
     if snapshot.ipsec:
-        yield "IPsec", f"{snapshot.ipsec} {snapshot.ipsec_reason}".strip()
+        yield "IPsec", ": ".join(part for part in (snapshot.ipsec, snapshot.ipsec_reason) if part)
     for name, version in sorted(snapshot.versions.items()):
         yield name.capitalize(), version

@@ -7,43 +7,43 @@ from appliance.tui.look import Look, Tone
 from appliance.tui.page import Page, Row
 from appliance.tui.pages.parts import RESYNC, facts, milliseconds
 from appliance.tui.state import Known, Rates
-from appliance.tui.text import Span, spark, table
+from appliance.tui.text import Line, Span, spark, table
 
-_HEAD = ("TUNNEL", "STATE", "RTT", "LOSS", "IN/s", "OUT/s", "TRAFFIC", "SA AGE", "REASON")
-_SPARK = 10
+_HEAD = ("TUNNEL", "STATE", "RTT", "LOSS", "IN/s", "OUT/s", "SA AGE", "TRAFFIC")
+_SPARK = 12
 
 
 def page(known: Known, width: int, look: Look) -> Page:
-    """One row a tunnel; `*` marks the one that carries the site's traffic."""
+    """One row a tunnel, with its reason below; `*` marks the one that carries the site's traffic."""
     tunnels = sorted(known.snapshot.tunnels.items()) if known.snapshot else []
-    wide = width >= 100
-    cells = [_cells(name, tunnel, known.rates.get(name, Rates()), look, wide) for name, tunnel in tunnels]
-    head, lines = table(_HEAD if wide else tuple(h for h in _HEAD if h != "SA AGE"), cells, width)
+    cells = [_cells(name, tunnel, known.rates.get(name, Rates()), look) for name, tunnel in tunnels]
+    head, lines = table(_HEAD, cells, width)
     rows = tuple(
-        Row((line,), key=name, problem=not tunnel.up, detail=_detail(name, tunnel, width))
+        Row((line, *_reason(tunnel)), key=name, problem=not tunnel.up, detail=_detail(name, tunnel, width))
         for (name, tunnel), line in zip(tunnels, lines, strict=True)
     )
     return Page((head,) if rows else (), rows, "no tunnel is in the plan", (RESYNC,))
 
 
-def _cells(name: str, tunnel: Tunnel, rates: Rates, look: Look, wide: bool) -> list[Span]:
+def _reason(tunnel: Tunnel) -> tuple[Line, ...]:
+    return ((Span("    " + tunnel.reason, Tone.WARN if tunnel.up else Tone.BAD),),) if tunnel.reason else ()
+
+
+def _cells(name: str, tunnel: Tunnel, rates: Rates, look: Look) -> list[Span]:
     both = [a + b for a, b in zip(rates.into, rates.out, strict=True)][-_SPARK:]
-    age = "-" if tunnel.established is None else duration(tunnel.established)
-    state = Span("up", Tone.GOOD) if tunnel.up else Span("DOWN", Tone.BAD)
-    loss = "-" if tunnel.loss is None else f"{tunnel.loss:.0%}"
-    made = [
+    return [
         Span(f"{name} *" if tunnel.chosen else name),
-        state,
+        Span("up", Tone.GOOD) if tunnel.up else Span("DOWN", Tone.BAD),
         Span(milliseconds(tunnel.rtt)),
-        Span(loss, Tone.WARN if tunnel.loss else Tone.PLAIN),
-        Span(size(rates.into[-1]) if rates.into else "-"),
-        Span(size(rates.out[-1]) if rates.out else "-"),
+        Span("-" if tunnel.loss is None else f"{tunnel.loss:.0%}", Tone.WARN if tunnel.loss else Tone.PLAIN),
+        Span(f"{size(rates.into[-1])}" if rates.into else "-"),
+        Span(f"{size(rates.out[-1])}" if rates.out else "-"),
+        Span("-" if tunnel.established is None else duration(tunnel.established)),
         Span(spark(both, look)),
     ]
-    return [*made, *([Span(age)] if wide else []), Span(tunnel.reason)]
 
 
-def _detail(name: str, tunnel: Tunnel, width: int) -> tuple[tuple[Span, ...], ...]:
+def _detail(name: str, tunnel: Tunnel, width: int) -> tuple[Line, ...]:
     age = "no SA" if tunnel.established is None else f"established {duration(tunnel.established)} ago"
     return facts(
         (

@@ -6,6 +6,7 @@ import itertools
 import msgspec
 import pytest
 
+from appliance.netcore.plan.exchange import PhaseCount
 from appliance.status.offer import read_offer
 from appliance.tui.frame import frame
 from appliance.tui.look import UNICODE, Look, Tone
@@ -16,6 +17,7 @@ from tests.unit.status.snapshots import healthy, unenrolled
 from tests.unit.tui.screens import broken, found, known, later, text, with_tunnel
 from tests.unit.tui.tokens import TOKEN
 
+NOT_YET = PhaseCount(waiting=2, reason="no route")
 SIZES = [(80, 24), (20, 5), (1, 1), (200, 60), (39, 11), (3, 2), (80, 1)]
 STATES = [Known(), known(healthy()), known(broken()), known(unenrolled()), known(healthy(), "gone")]
 
@@ -64,7 +66,8 @@ def test_tunnels_show_rates_and_reasons() -> None:
     lines = text(known(first, second), Ui(page=Name.TUNNELS))
     assert found(lines, "connector-1 *", "up", "12 ms", "2.0 kB", "0 B")
     lines = text(known(broken()), Ui(page=Name.TUNNELS))
-    assert found(lines, "connector-2", "DOWN", "no answer on UDP 500")
+    assert found(lines, "connector-2", "DOWN")
+    assert found(lines, "    no answer on UDP 500 and 4500")
 
 
 def test_enter_shows_all_about_a_row() -> None:
@@ -97,6 +100,14 @@ def test_plan_shows_tables_as_branches() -> None:
 def test_the_path_names_the_step_where_it_breaks() -> None:
     lines = text(known(broken()), Ui(page=Name.PATH, target="connector-1"))
     assert found(lines, "HERE", "tunnel", "connector-1 is down: no answer on UDP 500")
+    waiting = msgspec.structs.replace(
+        broken(), tables={"connections": PhaseCount(waiting=2, reason="no route")}
+    )
+    near = msgspec.structs.replace(waiting, services=healthy().services)
+    assert found(
+        text(known(waiting), Ui(page=Name.PATH, target="192.0.2.9")), "HERE", "connections", "no route"
+    )
+    assert not found(text(known(near), Ui(page=Name.PATH, target="web:80")), "HERE")
     lines = text(known(healthy()), Ui(page=Name.PATH, target="10.96.0.10:80"))
     assert found(lines, "ok", "backend", "tier node: 10.200.1.5:8080")
     lines = text(known(healthy()), Ui(page=Name.PATH, target="192.0.2.9"))

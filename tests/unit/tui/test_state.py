@@ -3,6 +3,7 @@
 
 import msgspec
 
+from appliance.status.model import Condition, Event, Severity
 from appliance.tui.state import changes
 from tests.unit.status.snapshots import healthy, unenrolled
 from tests.unit.tui.screens import broken, known, later, with_tunnel
@@ -56,3 +57,14 @@ def test_a_new_sa_that_counts_from_zero_makes_no_rate() -> None:
 
 def test_a_clock_that_jumped_back_makes_no_rate() -> None:
     assert known(healthy(), later(healthy(), -30)).rates == {}
+
+
+def test_a_consequence_that_its_cause_hides_is_not_over() -> None:
+    cause = Condition("link-down", Severity.FAULT, "no carrier", hides=("no-tunnel", "table-failed"))
+    told = texts(broken(), later(msgspec.structs.replace(broken(), conditions=(cause,))))
+    assert told == ["link-down: no carrier"]
+
+
+def test_what_the_daemon_remembers_comes_first() -> None:
+    event = Event(at=healthy().at, code="clock-wrong", text="the clock is wrong", active=False)
+    assert texts(msgspec.structs.replace(healthy(), events=(event,))) == ["clock-wrong: over"]
