@@ -27,10 +27,9 @@ from appliance.netcore.plan.token import Token
 from appliance.netcore.plan.values import encode
 from appliance.sync.errors import ControlError, IdentityError
 from appliance.sync.identity import DeviceIdentity
+from appliance.sync.timing import WAIT
 from appliance.sync.troubles import refusal, trouble
 
-#: How long the control endpoint holds a request for a plan that has not changed, seconds (RFC 7240, `wait`).
-WAIT = 30
 _CONNECT = 10.0
 _ANSWER = 15.0
 

@@ -26,7 +26,7 @@ from appliance.sync.identity import DeviceIdentity
 from appliance.sync.renew import renew, renewal_due
 from appliance.sync.reporting import Reporter
 from appliance.sync.store import Held, PlanStore
-from appliance.sync.timing import Timing, back_off
+from appliance.sync.timing import WAIT, Timing, back_off
 from appliance.sync.troubles import ENROL_AGAIN
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Offer(Protocol):
 class Endpoint(Protocol):
     """What following needs of the control endpoint; every method may raise `ControlError`."""
 
-    async def plan(self, etag: str | None) -> Offer | None: ...
+    async def plan(self, etag: str | None, wait: int) -> Offer | None: ...
 
     async def report(self, report: Report) -> None: ...
 
@@ -168,7 +168,9 @@ class Follower:
         Raises `ControlError`.
         """
         try:
-            offer = await self._endpoint.plan(self._etag)
+            # Not held back while we don't know whether the way is open: the answer says so at once.
+            wait = WAIT if self.control.connected else 0
+            offer = await self._endpoint.plan(self._etag, wait)
         except RefusedError as error:
             if error.code != PLAN_NONE:
                 raise

@@ -9,6 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+#: How long the control endpoint holds a request for a plan that has not changed, seconds (RFC 7240, `wait`).
+WAIT = 30
+
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 

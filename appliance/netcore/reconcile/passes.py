@@ -52,7 +52,9 @@ def boot_order(doors: Doors) -> tuple[Step, ...]:
 
     The links between connectors are made, and forwarding is switched on (sysctls), only when nothing can
     leave in clear any more: after the unreachable routes and the firewall. A new link says things by itself,
-    and what is said on these would go out unencrypted; routes over them come with the next pass.
+    and what is said on these would go out unencrypted; routes over them come with the next pass. The first
+    pod's bridge plug-in switches forwarding on too, so the conflist comes after our sysctls, which remember
+    what was there before.
     """
     paths = doors.paths
     key = paths.identity / "key.pem"
@@ -60,10 +62,10 @@ def boot_order(doors: Doors) -> tuple[Step, ...]:
         _step("links", LinkTable(doors.links), lambda w: links(w.plan, w.facts)),
         _step("routes", RouteTable(doors.routes), lambda w: routes(w.plan, w.facts)),
         _step("rules", RuleTable(doors.routes), lambda w: rules(w.plan)),
-        _step("cni", FileTable([paths.cni / CONFLIST]), lambda w: files(w.plan, paths)),
         _step("firewall", FirewallTable(doors.nft), lambda w: {FIREWALL: firewall(w.plan, w.facts)}),
         _step("hub-links", LinkTable(doors.links, relays=True), lambda w: relay_links(w.plan)),
         _step("sysctls", SysctlTable(doors.sysctl, paths.sysctl_before), lambda w: sysctls(w.plan, w.facts)),
+        _step("cni", FileTable([paths.cni / CONFLIST]), lambda w: files(w.plan, paths)),
         _step(
             "dns",
             ConfTable(doors.unbound, paths.unbound_conf),

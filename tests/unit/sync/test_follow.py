@@ -36,12 +36,14 @@ class ScriptedEndpoint:
     def __init__(self) -> None:
         self.script: deque[Sent | ControlError | None] = deque()
         self.asked: list[str | None] = []
+        self.waits: list[int] = []
         self.reports: list[Report] = []
         self.report_error: ControlError | None = None
         self.closed = False
 
-    async def plan(self, etag: str | None) -> Sent | None:
+    async def plan(self, etag: str | None, wait: int) -> Sent | None:
         self.asked.append(etag)
+        self.waits.append(wait)
         if not self.script:
             await asyncio.Event().wait()
         answer = self.script.popleft()
@@ -252,6 +254,12 @@ async def test_state_tells_since_when(site: Site) -> None:
     assert not control.connected
     assert control.error == "gone"
     assert control.since is not None
+
+
+async def test_first_poll_is_not_held_back_so_that_a_restarted_agent_knows_at_once(site: Site) -> None:
+    site.endpoint.script += [None, None, UnreachableError("gone"), None, None]
+    await site.run_until(lambda: len(site.endpoint.waits) > 5)
+    assert site.endpoint.waits[:6] == [0, 30, 30, 0, 30, 30]
 
 
 async def test_wake_ends_the_back_off() -> None:
