@@ -8,6 +8,7 @@ from pathlib import Path
 
 from appliance.cli import daemons
 from appliance.cli.errors import CliError, need_root
+from appliance.cli.ports import EVERYWHERE, need_free
 from appliance.netcore.desired.strongswan import strongswan_conf
 from appliance.netcore.kernel.capability import probe
 from appliance.netcore.kernel.files import write_atomic
@@ -17,6 +18,9 @@ from appliance.paths import Paths
 
 _PROGRAMS = ("/usr/lib/ipsec/charon", "/usr/libexec/ipsec/charon", "/usr/lib/strongswan/charon")
 _CONF = "strongswan.conf"
+_OTHER_IKE = (
+    "end the host's own IKE daemon (`ss -ulnp` shows it; often `systemctl disable --now strongswan-starter`)"
+)
 
 # charon has /run/charon.pid compiled in, so it gets our run directory as its /run, in a mount namespace of
 # its own. `$1` is that directory, `$2` charon; `$3`, if given, is a directory below /run that name
@@ -38,8 +42,11 @@ def run(paths: Paths) -> int:
     # A stale one, whose number is in use again, would make charon refuse to start.
     paths.charon_pid.unlink(missing_ok=True)
     plan = daemons.plan_on_disk(paths)
+    tunnel = plan.tunnel if plan else Tunnel()
+    for port in (tunnel.ike_port, tunnel.natt_port):
+        need_free("UDP", port, EVERYWHERE, _OTHER_IKE)
     capability = asyncio.run(probe())
-    text = strongswan_conf(plan.tunnel if plan else Tunnel(), capability.ipsec)
+    text = strongswan_conf(tunnel, capability.ipsec)
     write_atomic(paths.run / _CONF, text.encode())
     print(f"ipsec: {capability.ipsec} ({capability.reason})", flush=True)
     command = _command(paths.run.resolve(), _program(), _resolver(paths))

@@ -7,7 +7,8 @@ import time
 
 from appliance.cli import daemons
 from appliance.cli.errors import CliError, need_root
-from appliance.netcore.desired.dns import unbound_conf
+from appliance.cli.ports import need_free
+from appliance.netcore.desired.dns import listen_addresses, unbound_conf
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.kernel.files import write_atomic
 from appliance.netcore.kernel.processes import missing
@@ -17,6 +18,7 @@ from appliance.paths import Paths
 from appliance.settings import load_settings
 
 _LOOK_AGAIN = 0.5
+_DNS = 53
 
 
 def run(paths: Paths) -> int:
@@ -31,6 +33,10 @@ def run(paths: Paths) -> int:
     # Ours from now on: what waits for the plan below is found by `orillo purge` too.
     write_atomic(paths.unbound_pid, f"{os.getpid()}\n".encode())
     plan = _first_plan(paths)
+    for kind in ("UDP", "TCP"):
+        need_free(
+            kind, _DNS, listen_addresses(plan), "`ss -lnp sport = 53` shows it; let it listen elsewhere"
+        )
     facts = Facts(resolvers=settings.dns.resolvers or name_servers(paths.resolv_conf, plan.dns.bind))
     write_atomic(paths.unbound_conf, unbound_conf(plan, facts, paths).text.encode())
     command = ["unbound", "-d", "-c", str(paths.unbound_conf)]

@@ -38,7 +38,7 @@ def forwards(plan: Plan, facts: Facts) -> dict[str, frozenset[Address]]:
     """
     wanted = {absolute(zone): addresses for zone, addresses in plan.dns.forwards.items()}
     wanted.setdefault(ROOT, facts.resolvers)
-    own = frozenset(_listen(plan))
+    own = frozenset(listen_addresses(plan))
     found = {zone: frozenset(addresses) - own for zone, addresses in wanted.items()}
     return {zone: addresses for zone, addresses in found.items() if addresses}
 
@@ -51,7 +51,8 @@ def unbound_conf(plan: Plan, facts: Facts, paths: Paths) -> UnboundConf:
     return UnboundConf(settings=_lines(_settings(plan, paths)), data=_lines(_data(plan, facts)))
 
 
-def _listen(plan: Plan) -> tuple[Address, ...]:
+def listen_addresses(plan: Plan) -> tuple[Address, ...]:
+    """Where the cache answers."""
     return plan.dns.bind or plan.overlay
 
 
@@ -60,9 +61,9 @@ def _settings(plan: Plan, paths: Paths) -> Iterator[str]:
     # It starts before the link that holds these addresses is there.
     yield "\tip-freebind: yes"
     yield "\tport: 53"
-    yield from (f"\tinterface: {address}" for address in _listen(plan))
+    yield from (f"\tinterface: {address}" for address in listen_addresses(plan))
     yield from (f"\taccess-control: {prefix} refuse" for prefix in _EVERYWHERE)
-    clients = (*_LOOPBACK, *plan.prefixes, *map(host_prefix, (*plan.overlay, *_listen(plan))))
+    clients = (*_LOOPBACK, *plan.prefixes, *map(host_prefix, (*plan.overlay, *listen_addresses(plan))))
     yield from (f"\taccess-control: {prefix} allow" for prefix in dict.fromkeys(clients))
     yield "\tdo-daemonize: no"
     yield f'\tpidfile: "{paths.unbound_pid}"'

@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,6 +145,30 @@ def test_charon_takes_the_place_of_the_command(paths: Paths) -> None:
         assert not Path("/run/charon.pid").exists()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_charon_is_not_started_where_another_has_its_port(paths: Paths, family: socket.AddressFamily) -> None:
+    """It would stay up without a socket, and say so in its log alone."""
+    with socket.socket(family, socket.SOCK_DGRAM) as other:
+        if family is socket.AF_INET6:
+            other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        other.bind(("", 4500))
+        refused = orillo(paths, "daemon", "charon")
+    assert refused.returncode == 3
+    assert "UDP port 4500 is taken by another program: end the host's own IKE daemon" in refused.stderr
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_unbound_is_not_started_where_another_has_its_port(paths: Paths, kind: socket.SocketKind) -> None:
+    hold_plan(paths)
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.bind(("0.0.0.0", 53))
+        if kind is socket.SOCK_STREAM:
+            other.listen()
+        refused = orillo(paths, "daemon", "dns")
+    assert refused.returncode == 3
+    assert "port 53 of 169.254.20.10 is taken by another program" in refused.stderr
 
 
 def test_pid_file_of_another_process_does_not_stop_charon(paths: Paths) -> None:
