@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from appliance.checks.box import OnDisk
+from appliance.checks.questions import Questions
 from appliance.checks.watch import Watch
 from appliance.membership import Membership, Surroundings
 from appliance.netcore.charon.events import listen
@@ -90,7 +91,10 @@ class Agent:
         self._quiet = WhenQuiet(QUIET, give_back)
         around = Surroundings(self._membership_changed, self._report, self._hub_answers)
         self._membership = Membership(doors.paths, around)
+        questions = Questions(doors.paths, self._look)
         commands = {
+            "doctor": questions.doctor,
+            "why": questions.why,
             "enroll": self._membership.enroll,
             "reload": self._membership.reload,
             "resync": self._resync,

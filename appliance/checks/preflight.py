@@ -18,6 +18,7 @@ from appliance.netcore.kernel import host
 from appliance.netcore.kernel.capability import probe
 from appliance.netcore.plan.token import Token
 from appliance.netcore.plan.values import Address
+from appliance.netcore.probe.icmp import Pinger
 from appliance.netcore.probe.ike import Answer
 from appliance.netcore.probe.ports import Knock, knock
 from appliance.sync.client import unverified
@@ -111,7 +112,7 @@ async def _way_out(box: Box, token: Token) -> tuple[list[Line], list[Finding]]:
         lines.append(Line("hub", good, f"{text}: UDP 500 {one.ike}, UDP 4500 {one.natt}"))
         findings += judge_outside(text, one)
         if one.address is not None and one.pinged:
-            mtu = await largest(box, one.address)
+            mtu = await largest(one.address)
             lines.append(Line("MTU", mtu >= _LEAST_MTU, f"{mtu} bytes pass to {text}" if mtu else "unknown"))
     return lines, findings
 
@@ -131,9 +132,13 @@ async def _hubs(token: Token) -> tuple[str, ...]:
     return answer.hubs
 
 
-async def largest(box: Box, address: Address) -> int:
+async def largest(address: Address) -> int:
     """The largest packet, of a few usual sizes, that comes back from `address`; 0 if none does."""
-    for size in _SIZES:
-        if await box.pinger.ping(address, None, 0.8, size - _HEADERS[address.version]) is not None:
-            return size
-    return 0
+    pinger = Pinger(whole=True)
+    try:
+        for size in _SIZES:
+            if await pinger.ping(address, None, 0.8, size - _HEADERS[address.version]) is not None:
+                return size
+        return 0
+    finally:
+        pinger.close()

@@ -82,7 +82,7 @@ async def _stray(box: Box, plan: Plan, version: int) -> str:
         for address in (one for one in peer.overlay if one.version == version):
             way = await box.uplinks.way(address)
             if way is not None and way.device not in inner and not way.device.startswith("orillo"):
-                return f"{address} of {name} would leave by {way.device} (table {way.table})"
+                return f"{address} of {name} would leave by {way.device}"
     return ""
 
 

@@ -275,7 +275,7 @@ async def _route(box: Box, plan: Plan, address: Address) -> Hop:
         return Hop(Step.ROUTE, False, text, "unreachable in table 7410", "See the tunnels: `orillo doctor`.")
     tun = tun_of(box.paths.charon_pid)
     inner = {one.name for one in interfaces(plan, Facts(tun=tun))} | {tun or ""}
-    evidence = f"dev {way.device} src {way.source} table {way.table}"
+    evidence = f"dev {way.device} src {way.source}"
     if way.device in inner or way.device.startswith("orillo") or plan.place.role is Role.CLOUD_NODE:
         return Hop(Step.ROUTE, True, f"The route to {address} leads into the tunnel.", evidence)
     if plan.place.role is Role.CONNECTOR:

@@ -43,12 +43,11 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Way:
-    """Where the kernel would send a packet. `kind` is the route's number (rtnetlink(7), 1 is unicast)."""
+    """Where the kernel would send a packet."""
 
     device: str
     source: Address | None
     gateway: Address | None
-    table: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,6 @@ class UplinkDoor:
             device=names.get(answer.number("RTA_OIF") or 0, ""),
             source=answer.address("RTA_PREFSRC"),
             gateway=answer.address("RTA_GATEWAY"),
-            table=answer.number("RTA_TABLE") or 0,
         )
 
     async def rules_before_ours(self) -> tuple[OtherRule, ...]:

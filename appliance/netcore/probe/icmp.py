@@ -22,6 +22,8 @@ _SOL_RAW = 255
 _ICMP_FILTER = 1
 _ICMP6_FILTER = 1
 _IP_PKTINFO = 8
+_MTU_DISCOVER = {4: (socket.IPPROTO_IP, 10), 6: (socket.IPPROTO_IPV6, 23)}
+_PMTUDISC_PROBE = 3
 
 
 def checksum(data: bytes) -> int:
@@ -55,10 +57,14 @@ def read_reply(version: int, packet: bytes) -> tuple[int, int, bytes] | None:
 
 
 class Pinger:
-    """Sends echo requests and matches the replies. One raw socket for each IP version, opened when used."""
+    """Sends echo requests and matches the replies. One raw socket for each IP version, opened when used.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `whole`: packets go whole or not at all, whatever the kernel has learnt of the path's MTU.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, whole: bool = False) -> None:
         self._clock = clock
+        self._whole = whole
         self._ident = secrets.randbits(16)
         self._sequence = 0
         self._sockets: dict[int, socket.socket] = {}
@@ -119,6 +125,8 @@ class Pinger:
                 self._sockets[version] = _open(version)
             except OSError as error:
                 raise DoorError(f"can't open a raw socket for ICMP: {error.strerror}; run as root") from error
+            if self._whole:
+                self._sockets[version].setsockopt(*_MTU_DISCOVER[version], _PMTUDISC_PROBE)
             asyncio.get_running_loop().add_reader(self._sockets[version], self._receive, version)
         return self._sockets[version]
 
