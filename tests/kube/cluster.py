@@ -12,9 +12,10 @@ import yaml
 
 from cloud.source.access import from_kubeconfig
 from cloud.source.api import SILENCE, Api
+from cloud.source.definitions import definitions
 from cloud.source.kubernetes import KubernetesSource
 from cloud.source.resources import RESOURCES, Resource
-from tests.kube.server import OPERATOR_TOKEN, KubeServer, wait_until
+from tests.kube.server import OPERATOR_TOKEN, KubeServer
 
 MANIFESTS = Path(__file__).parents[2] / "packaging/kubernetes"
 DEADLINE = 10.0
@@ -31,9 +32,9 @@ def install(kube: KubeServer) -> None:
     """Our definitions, and the operator's rights for the test's operator account."""
     kube.kubectl("apply", "-f", str(MANIFESTS / "crds"), "-f", str(MANIFESTS / "rbac.yaml"))
     kube.kubectl("apply", "-f", "-", text=yaml.safe_dump(_BINDING))
-    for resource in RESOURCES:
-        if resource.definition.endswith("orillo.io"):
-            wait_until(lambda path=resource.path: kube.admin.get(path).status_code == 200, resource.title)  # type: ignore[misc]
+    for definition in definitions():
+        kube.kubectl("wait", "--for=condition=Established", f"crd/{definition}")
+        kube.kubectl("get", definition)  # established, and served by now
 
 
 def api_for(kube: KubeServer, port: int = 0, silence: float = SILENCE) -> Api:

@@ -19,6 +19,8 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.lab.command import inside
+
 DEADLINE = 120.0
 ADMIN_TOKEN = "admin-of-the-test"  # noqa: S105 -- of a server that lives as long as the test
 #: Another user, with no rights but those that a test binds to it.
@@ -40,10 +42,14 @@ def wait_until(holds: Callable[[], object], what: str, deadline: float = DEADLIN
 
 
 class KubeServer:
-    """etcd and the API server, with an administrator's client. `start` and `stop` are for the API server."""
+    """etcd and the API server, with an administrator's client. `start` and `stop` are for the API server.
 
-    def __init__(self, programs: Path, directory: Path) -> None:
-        self._programs = programs
+    In a network namespace, `kubectl` is the only way to it from outside.
+    """
+
+    def __init__(self, programs: Path, directory: Path, ns: str | None = None) -> None:
+        self.programs = programs
+        self._ns = ns
         self._directory = directory
         self._etcd_port, self._peer_port, self._port = _free_ports(3)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -121,14 +127,15 @@ class KubeServer:
 
     def kubectl(self, *arguments: str, text: str = "", check: bool = True) -> str:
         """Run kubectl as the administrator; what it printed."""
+        config = self.kubeconfig(ADMIN_TOKEN)
         done = subprocess.run(
-            [self._programs / "kubectl", "--kubeconfig", self.kubeconfig(ADMIN_TOKEN), *arguments],
+            inside(self._ns, [f"{self.programs}/kubectl", f"--kubeconfig={config}", *arguments]),
             input=text,
             capture_output=True,
             text=True,
             check=False,
             timeout=DEADLINE,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(self._directory)},
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self._directory)},
         )
         assert not check or done.returncode == 0, done.stderr
         return done.stdout + ("" if check else done.stderr)
@@ -159,6 +166,8 @@ class KubeServer:
     def _is_ready(self) -> bool:
         process = self._processes["kube-apiserver"]
         assert process.poll() is None, f"kube-apiserver ended; see {self._directory}/kube-apiserver.log"
+        if self._ns:
+            return self.kubectl("get", "--raw=/readyz", check=False) == "ok"
         try:
             return self.admin.get("/readyz").status_code == 200
         except httpx.HTTPError:
@@ -179,7 +188,10 @@ class KubeServer:
     def _run(self, name: str, *arguments: str) -> None:
         with (self._directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [self._programs / name, *arguments], stdout=log, stderr=log, cwd=self._directory
+                inside(self._ns, [f"{self.programs}/{name}", *arguments]),
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
             )
 
     def _end(self, name: str, number: int) -> None:

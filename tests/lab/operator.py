@@ -15,11 +15,12 @@ from tests.lab.wait import until
 
 @dataclass
 class Operator:
-    """One operator. `server` is its daemon while it runs."""
+    """One operator. `server` is its daemon while it runs, started with the words of `serving`."""
 
     installation: Installation
     log: Path
     server: Process | None = None
+    serving: tuple[str, ...] = ("serve",)
 
     def init(self, cluster: str, *options: str) -> None:
         """Make its keys and its store."""
@@ -27,7 +28,7 @@ class Operator:
 
     def start(self) -> None:
         """Start it and wait until it takes commands."""
-        command = self.installation.command("serve")
+        command = self.installation.command(*self.serving)
         self.server = server = Process(command, self.log, ns=self.installation.ns)
         socket = self.installation.root / "run/orillo-cloud/admin.sock"
         until(lambda: socket.exists() or not server.alive, "the operator's admin socket", 20)

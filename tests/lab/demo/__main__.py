@@ -18,10 +18,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from tests.kube.server import assets
 from tests.lab.command import LabError, inside
 from tests.lab.demo.build import build
 from tests.lab.demo.check import Check, CheckFailedError
-from tests.lab.demo.checks import CHECKS
+from tests.lab.demo.checks import CHECKS, KUBERNETES_CHECKS
 from tests.lab.demo.report import Outcome, as_json, table
 from tests.lab.demo.topology import CACHE, SERVICE_NAME
 from tests.lab.demo.world import World
@@ -58,6 +59,7 @@ class Options:
     keep: bool
     clean: bool
     product: Product
+    kubernetes: Path | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: Options) -> int:
     started = time.monotonic()
     with _ground(options) as namespaces:
-        chosen = [check for check in CHECKS if not options.only or check.id in options.only]
+        checks = KUBERNETES_CHECKS if options.kubernetes else CHECKS
+        chosen = [check for check in checks if not options.only or check.id in options.only]
         outcomes = _demonstrate(namespaces, options, chosen)
     skipped = (_LAST,) if options.keep else ()
     seconds = time.monotonic() - started
@@ -95,7 +98,7 @@ def _run(options: Options) -> int:
 
 def _demonstrate(namespaces: Namespaces, options: Options, chosen: Sequence[Check]) -> list[Outcome]:
     try:
-        world = build(namespaces, options.product, say)
+        world = build(namespaces, options.product, say, options.kubernetes)
     except _FAILURES as error:
         say(f"the lab did not come up: {error}")
         return [
@@ -183,11 +186,14 @@ def _read_options(argv: Sequence[str] | None) -> Options:
         action="append",
         default=[],
         metavar="ID",
-        choices=[check.id for check in CHECKS],
+        choices=sorted({check.id for check in (*CHECKS, *KUBERNETES_CHECKS)}),
         help="run this check (repeatable): %(choices)s",
     )
     parser.add_argument("--keep", action="store_true", help="leave all up, and say how to look around")
     parser.add_argument("--clean", action="store_true", help="remove what --keep or a killed run left")
+    parser.add_argument(
+        "--kubernetes", action="store_true", help="inventory from a real API server, made by ./dev kube"
+    )
     parser.add_argument("--binary", type=Path, help="a compiled orillo, instead of the source tree's")
     parser.add_argument("--cloud-binary", type=Path, help="the same for orillo-cloud")
     words = parser.parse_args(argv)
@@ -196,7 +202,12 @@ def _read_options(argv: Sequence[str] | None) -> Options:
         appliance=(str(words.binary.absolute()),) if words.binary else source.appliance,
         cloud=(str(words.cloud_binary.absolute()),) if words.cloud_binary else source.cloud,
     )
-    return Options(words.json, tuple(words.only), words.keep, words.clean, product)
+    kubernetes = assets() if words.kubernetes else None
+    if words.kubernetes and kubernetes is None:
+        parser.error(
+            "--kubernetes needs kube-apiserver, etcd and kubectl in KUBEBUILDER_ASSETS: run ./dev kube"
+        )
+    return Options(words.json, tuple(words.only), words.keep, words.clean, product, kubernetes)
 
 
 def _interrupted(number: int, _frame: FrameType | None) -> NoReturn:

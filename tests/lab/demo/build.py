@@ -11,6 +11,7 @@ from tests.lab.demo import bystander, manifests
 from tests.lab.demo import topology as demo
 from tests.lab.demo.world import World
 from tests.lab.device import Device
+from tests.lab.kube_operator import KubeOperator
 from tests.lab.namespaces import Namespaces
 from tests.lab.operator import Operator, init_options
 from tests.lab.pods import Pod
@@ -32,10 +33,15 @@ _SEARCH = f"default.svc.{demo.DOMAIN} svc.{demo.DOMAIN} {demo.DOMAIN}"
 _AT_ONCE = 4
 
 
-def build(namespaces: Namespaces, product: Product, say: Callable[[str], None]) -> World:
-    """Everything up to the first tunnels; `say` gets a line for each step."""
+def build(
+    namespaces: Namespaces, product: Product, say: Callable[[str], None], kubernetes: Path | None = None
+) -> World:
+    """Everything up to the first tunnels; `say` gets a line for each step.
+
+    With `kubernetes`, the folder of its programs, the manifests are in a real API server.
+    """
     say("hosts and links")
-    world = _ground(namespaces, product)
+    world = _ground(namespaces, product, kubernetes)
     say("operator: keys, store, manifests")
     _start_operator(world)
     say(f"enrolment and start of {len(world.devices)} devices")
@@ -53,7 +59,7 @@ def build(namespaces: Namespaces, product: Product, say: Callable[[str], None]) 
     return world
 
 
-def _ground(namespaces: Namespaces, product: Product) -> World:
+def _ground(namespaces: Namespaces, product: Product, kubernetes: Path | None) -> World:
     """The hosts without anything of the product, and the capture that sees all that follows."""
     topology = demo.topology()
     workdir = namespaces.workdir
@@ -68,11 +74,17 @@ def _ground(namespaces: Namespaces, product: Product) -> World:
         workdir=workdir,
         topology=topology,
         namespaces=namespaces,
-        operator=Operator(operator_root, workdir / "operator/logs/serve.log"),
+        operator=_operator(operator_root, workdir / "operator/logs/serve.log", kubernetes),
         devices={name: _device(namespaces, product, name) for name in demo.DEVICES},
         internet=seen,
         machine_resolvers=resolvers_of_this_machine(),
     )
+
+
+def _operator(installation: Installation, log: Path, kubernetes: Path | None) -> Operator:
+    if kubernetes:
+        return KubeOperator(installation, log, programs=kubernetes, pools=demo.POD_POOL)
+    return Operator(installation, log)
 
 
 def inner() -> str:

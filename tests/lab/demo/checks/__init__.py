@@ -3,6 +3,7 @@
 
 from tests.lab.demo.check import Check
 from tests.lab.demo.checks import (
+    cluster,
     crash,
     enrolment,
     hubs,
@@ -36,4 +37,11 @@ CHECKS = (
     Check("bad-input", refusals.bad_input),
     Check("encrypted", wire.encrypted),
     Check("purge", purging.purge),
+)
+
+#: With `--kubernetes`, kubectl tells how devices are; what `orillo-cloud apply` refuses is not asked there.
+KUBERNETES_CHECKS = (
+    *(check for check in CHECKS[:5]),
+    Check("kubectl-devices", cluster.kubectl_devices),
+    *(check for check in CHECKS[5:] if check.id != "bad-input"),
 )
