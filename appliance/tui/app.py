@@ -156,7 +156,7 @@ def save(known: Known, path: Path) -> Notice:
         with path.open("xb") as file:
             file.write(recording(known.snapshot))
     except FileExistsError:
-        return Notice(f"{path} is there already: choose another name", Tone.BAD)
+        return Notice(f"that file is there already, choose another name: {path}", Tone.BAD)
     except OSError as error:
-        return Notice(f"{path}: {error.strerror}", Tone.BAD)
+        return Notice(f"not saved, {error.strerror}: {path}", Tone.BAD)
     return Notice(f"saved to {path}; look at it with `orillo tui --replay {path}`", Tone.GOOD)

@@ -135,7 +135,7 @@ async def test_only_lines_that_changed_are_painted() -> None:
         face.refresh = noted  # type: ignore[method-assign]
         daemon.words.put_nowait(with_tunnel(later(healthy()), "connector-1", rtt=0.099))
         await until_painted(app, pilot, "99 ms")
-        assert [painted(app)[y].partition(" ")[0] for y in repainted] == ["Tunnels", "connector-1"]
+        assert [painted(app)[y].partition(" ")[0] for y in repainted] == ["Tunnels", "connector-1", "connector-2"]
 
 
 async def test_enrolment_from_the_screen() -> None:
