@@ -19,7 +19,8 @@ from appliance.paths import Paths
 _PROGRAMS = ("/usr/lib/ipsec/charon", "/usr/libexec/ipsec/charon", "/usr/lib/strongswan/charon")
 _CONF = "strongswan.conf"
 _OTHER_IKE = (
-    "end the host's own IKE daemon (`ss -ulnp` shows it; often `systemctl disable --now strongswan-starter`)"
+    "end the host's own IKE daemon, which `ss -ulnp` shows "
+    "(often `systemctl disable --now strongswan-starter`)"
 )
 
 # charon has /run/charon.pid compiled in, so it gets our run directory as its /run, in a mount namespace of

@@ -19,6 +19,7 @@ from appliance.settings import load_settings
 
 _LOOK_AGAIN = 0.5
 _DNS = 53
+_OTHER_DNS = "let that one, which `ss -lnp sport = 53` shows, listen on other addresses"
 
 
 def run(paths: Paths) -> int:
@@ -34,9 +35,7 @@ def run(paths: Paths) -> int:
     write_atomic(paths.unbound_pid, f"{os.getpid()}\n".encode())
     plan = _first_plan(paths)
     for kind in ("UDP", "TCP"):
-        need_free(
-            kind, _DNS, listen_addresses(plan), "`ss -lnp sport = 53` shows it; let it listen elsewhere"
-        )
+        need_free(kind, _DNS, listen_addresses(plan), _OTHER_DNS)
     facts = Facts(resolvers=settings.dns.resolvers or name_servers(paths.resolv_conf, plan.dns.bind))
     write_atomic(paths.unbound_conf, unbound_conf(plan, facts, paths).text.encode())
     command = ["unbound", "-d", "-c", str(paths.unbound_conf)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is a port free for the daemon that this process is about to become?
 
-charon whose ports are taken stays up with no socket and says so in its log alone; unbound's words name no remedy.
+A charon whose ports are taken stays up with no socket and says so in its log alone; unbound names no remedy.
 """
 
 import errno
