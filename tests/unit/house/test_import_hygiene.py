@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PURE = ("appliance.netcore.plan", "appliance.netcore.desired", "cloud.planner")
+PURE = ("appliance.netcore.plan", "appliance.netcore.desired", "appliance.netcore.health", "cloud.planner")
 IO = ("asyncio", "socket", "ssl", "subprocess", "sqlite3", "httpx", "pyroute2", "vici", "aiohttp")
 DOORS = {
     "pyroute2": ("appliance/netcore/kernel/",),
@@ -65,3 +65,12 @@ def test_library_has_one_door(library: str) -> None:
         if library in imports(path) and not str(path.relative_to(ROOT)).startswith(DOORS[library])
     ]
     assert strangers == []
+
+
+def test_only_the_terminal_loads_textual() -> None:
+    """Neither the daemon nor another verb has it in memory, and `orillo tui` itself only once it paints."""
+    verbs = sorted(path.stem for path in (ROOT / "appliance/cli").glob("*.py") if path.stem != "__init__")
+    code = "\n".join([*(f"import appliance.cli.{verb}" for verb in verbs), "import appliance.run, sys"])
+    code += "\nprint('textual' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
