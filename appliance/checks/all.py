@@ -2,6 +2,7 @@
 """The list of all checks, and how they are run: all at once, each with a deadline."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from appliance.checks import beyond, control, daemons, machine, membership, site, tables, tunnels, uplink
@@ -35,6 +36,8 @@ CHECKS: tuple[Check, ...] = (
     Check("names", ("name cache", "域名缓存"), site.name_cache),
 )
 
+log = logging.getLogger(__name__)
+
 Progress = Callable[[Check, Sequence[Finding]], None]
 
 
@@ -62,4 +65,7 @@ async def _run(check: Check, box: Box) -> list[Finding]:
         reason = f"it took longer than {check.deadline:g} s"
     except (DoorError, OSError) as error:
         reason = str(error)
+    except Exception as error:  # a fault in one check stops neither the others nor the agent
+        log.exception("check %s", check.name)
+        reason = f"a fault of this program: {type(error).__name__}: {error}"
     return [Finding("check-unfinished", reason, {"check": check.name})]

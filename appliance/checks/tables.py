@@ -14,7 +14,7 @@ from appliance.netcore.kernel.links import running, tun_of
 from appliance.netcore.kernel.other_tables import Chain, other_chains
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Prefix, Role
-from appliance.netcore.spec import RouteKind
+from appliance.netcore.spec import PRIORITY, RouteKind
 from appliance.status.told import tables
 
 
@@ -29,7 +29,7 @@ async def ours(box: Box) -> list[Finding]:
     missing = [str(pool) for pool in plan.fabric if pool not in closed]
     if missing:
         found.append(Finding("routes-missing", f"no unreachable route for {', '.join(missing)}"))
-    ruled = {key.version for key in await box.routes.rules()}
+    ruled = {key.version for key in await box.routes.rules() if key.priority == PRIORITY}
     lacking = [version for version in (4, 6) if version not in ruled]
     if lacking:
         found.append(Finding("routes-missing", f"no rule 7410 for IPv{' and IPv'.join(map(str, lacking))}"))

@@ -3,14 +3,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from appliance.checks.all import CHECKS, examine
 from appliance.checks.box import Agent, Box, Check, OnDisk, resolvers_of
 from appliance.netcore.health.engine import Board
-from appliance.netcore.health.kind import Finding
+from appliance.netcore.health.kind import Finding, Key
 from appliance.paths import Paths
 from appliance.status.model import Snapshot, State
 from appliance.status.told import told
@@ -18,7 +18,7 @@ from appliance.status.told import told
 _CHEAP = tuple(check for check in CHECKS if check.cheap)
 _CHEAP_EVERY = 60.0
 #: All checks, when trouble begins and from then on this seldom.
-_ALL_EVERY = 120.0
+_ALL_EVERY = 300.0
 #: How soon after trouble began: what comes and goes within that time needs no explanation.
 _SETTLE = 4.0
 _TICK, _IDLE = 3.0, 30.0
@@ -28,8 +28,15 @@ class Watch:
     """Keeps a `Board` up to date; `look` gives what the agent knows, `tell` hears of changes."""
 
     def __init__(
-        self, paths: Paths, look: Callable[[], tuple[Snapshot, OnDisk]], tell: Callable[[], None]
+        self,
+        paths: Paths,
+        look: Callable[[], tuple[Snapshot, OnDisk]],
+        tell: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+        run: Callable[[Box, Sequence[Check]], Awaitable[Sequence[Finding]]] = examine,
     ) -> None:
+        self._clock = clock
+        self._run_checks = run
         self.board = Board()
         self._paths = paths
         self._look = look
@@ -39,7 +46,7 @@ class Watch:
         self._deep: Sequence[Finding] = ()
         self._cheap_due = 0.0
         self._deep_due = 0.0
-        self._trouble_since: float | None = None
+        self._said: frozenset[Key] = frozenset()
         self._held_then: tuple[State, int] | None = None
 
     def changed(self) -> None:
@@ -55,7 +62,7 @@ class Watch:
         """Watch until cancelled."""
         while True:
             await self.step()
-            quiet = not self.board.pending and self._trouble_since is None
+            quiet = not self.board.pending and not self._said
             with suppress(TimeoutError):
                 async with asyncio.timeout(_IDLE if quiet else _TICK):
                     await self._news.wait()
@@ -65,30 +72,34 @@ class Watch:
 
     async def step(self) -> None:
         """One look, as deep as is called for, and its conclusions."""
-        now = time.monotonic()
+        now = self._clock()
         snapshot, held = self._look()
         said = told(snapshot)
-        if not said:
-            self._trouble_since, self._deep = None, ()
-        elif self._trouble_since is None:
-            self._trouble_since = self._deep_due = now + _SETTLE
+        self._judge_trouble(frozenset(finding.key for finding in said), now)
         if said and now >= self._deep_due:
+            self._deep_due = now + _ALL_EVERY
             self._deep = await self._examine(CHECKS, snapshot, held)
-            self._deep_due = time.monotonic() + _ALL_EVERY
         held_now = (snapshot.state, snapshot.generation)
         if now >= self._cheap_due or held_now != self._held_then:
-            self._held_then = held_now
+            self._held_then, self._cheap_due = held_now, now + _CHEAP_EVERY
             self._cheap = await self._examine(_CHEAP, snapshot, held)
-            self._cheap_due = time.monotonic() + _CHEAP_EVERY
         before = self.board.conditions
         self.board.update([*said, *self._cheap, *self._deep], datetime.now(UTC))
         if [one.text for one in self.board.conditions] != [one.text for one in before]:
             self._tell()
 
-    async def _examine(self, checks: Sequence[Check], snapshot: Snapshot, held: OnDisk) -> list[Finding]:
+    def _judge_trouble(self, said: frozenset[Key], now: float) -> None:
+        """Other trouble than before is looked into soon; none leaves nothing to explain."""
+        if not said:
+            self._deep = ()
+        elif said != self._said:
+            self._deep_due = min(self._deep_due, now + _SETTLE) if self._said else now + _SETTLE
+        self._said = said
+
+    async def _examine(self, checks: Sequence[Check], snapshot: Snapshot, held: OnDisk) -> Sequence[Finding]:
         agent = Agent(True, snapshot)
         box = Box(self._paths, held, agent, resolvers_of(self._paths, held.plan))
         try:
-            return await examine(box, checks)
+            return await self._run_checks(box, checks)
         finally:
             await box.close()
