@@ -2,11 +2,20 @@
 """Prefixes of the manifests that overlap one another, or the fabric's own ranges."""
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 
-from appliance.netcore.plan.values import host_prefix
+from appliance.netcore.plan.values import Address, Prefix, host_prefix
 from cloud.planner.blocks import Claims
 from cloud.planner.fabric import Fabric
 from cloud.planner.model import Inventory, Node
+
+#: "This" network, loopback, link-local and multicast of both versions (RFC 6890, RFC 4291).
+_NOT_FOR_HOSTS: tuple[Prefix, ...] = tuple(
+    map(
+        ip_network,
+        ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8"),
+    )
+)
 
 
 def node_clashes(nodes: Mapping[str, Node]) -> Iterator[str]:
@@ -19,6 +28,54 @@ def node_clashes(nodes: Mapping[str, Node]) -> Iterator[str]:
                     f"podCIDR {prefix} of node {name} overlaps {other[0]} of node {other[1]}: "
                     "give one of them another prefix"
                 )
+
+
+def is_for_pods(prefix: Prefix) -> bool:
+    """Whether hosts may have addresses of it: no part of it means this host, this link, or many hosts."""
+    return not any(prefix.version == bad.version and prefix.overlaps(bad) for bad in _NOT_FOR_HOSTS)
+
+
+def unusable_prefixes(nodes: Mapping[str, Node]) -> Iterator[str]:
+    """podCIDRs that no pod can have an address of."""
+    for name, node in nodes.items():
+        for prefix in node.prefixes:
+            if not is_for_pods(prefix):
+                yield (
+                    f"podCIDR {prefix} of node {name} holds addresses that no pod can have "
+                    "(of this host, of this link, or multicast): choose another prefix"
+                )
+
+
+def service_clashes(inventory: Inventory, fabric: Fabric) -> Iterator[str]:
+    """Cluster addresses that are pods' or the overlay's."""
+    for name, address, holder in _service_holders(inventory, fabric):
+        if holder is not None and holder[0] not in fabric.service_ranges:
+            yield (
+                f"Service {name} has the clusterIP {address}, which lies in {holder[1]} {holder[0]}: "
+                "correct the one or the other"
+            )
+
+
+def strange_services(inventory: Inventory, fabric: Fabric) -> Iterator[str]:
+    """Services outside the range that the settings call the cluster's: most likely those are wrong."""
+    for name, address, holder in _service_holders(inventory, fabric):
+        if holder is None:
+            ranges = ", ".join(map(str, fabric.service_ranges)) or "none"
+            yield (
+                f"Service {name} has the clusterIP {address} outside the service range ({ranges}): "
+                "set `services` in cloud.toml to the cluster's own range"
+            )
+
+
+def _service_holders(
+    inventory: Inventory, fabric: Fabric
+) -> Iterator[tuple[str, Address, tuple[Prefix, str] | None]]:
+    ranges = Claims()
+    for prefix, what in fabric.ranges.items():
+        ranges.claim(prefix, what)
+    for name, service in inventory.services.items():
+        for address in service.addresses:
+            yield name, address, ranges.holder(host_prefix(address))
 
 
 def fabric_clashes(inventory: Inventory, fabric: Fabric) -> Iterator[str]:

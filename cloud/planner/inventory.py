@@ -2,13 +2,20 @@
 """Manifests in, inventory out, with everything that contradicts itself told at once."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from appliance.netcore.plan.identity import is_name
 from appliance.netcore.plan.model import PortRange
 from appliance.netcore.plan.values import Protocol, convert
 from cloud.planner.backends import read_services, service_problems
-from cloud.planner.clashes import fabric_clashes, node_clashes
+from cloud.planner.clashes import (
+    fabric_clashes,
+    node_clashes,
+    service_clashes,
+    strange_services,
+    unusable_prefixes,
+)
 from cloud.planner.fabric import Fabric
 from cloud.planner.model import Backend, Community, Inventory, InventoryError, NamedPort, Node, Service
 from cloud.planner.nodes import node_problems, node_warnings, read_nodes, role_clashes
@@ -51,14 +58,18 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
         communities,
         (*warnings, *node_warnings(nodes), *_community_warnings(communities, nodes, fabric)),
     )
+    if fabric:
+        inventory = replace(inventory, warnings=(*inventory.warnings, *strange_services(inventory, fabric)))
     problems = (
         *_given_twice(kept),
         *role_clashes(raw_nodes, devices),
         *node_problems(nodes),
         *node_clashes(nodes),
+        *unusable_prefixes(nodes),
         *service_problems(services),
         *(f"Community {name}: its name is no DNS label" for name in communities if not is_name(name)),
         *(fabric_clashes(inventory, fabric) if fabric else ()),
+        *(service_clashes(inventory, fabric) if fabric else ()),
     )
     if problems:
         raise InventoryError(problems)

@@ -143,3 +143,30 @@ def test_fields_of_a_newer_kubernetes_are_passed_over() -> None:
     body = {"metadata": {"name": "a", "new": 1}, "spec": {"podCIDR": "10.200.7.0/24", "newer": {}}}
     found = read_inventory([Manifest("v1", "Node", "", "a", body)])
     assert found.nodes["a"].prefixes == (ip_network("10.200.7.0/24"),)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["0.0.0.0/1", "127.0.0.0/16", "169.254.20.0/24", "224.0.0.0/8", "fe80::/64", "ff02::/64", "::/3"],
+)
+def test_prefix_that_no_pod_can_have_is_refused(prefix: str) -> None:
+    assert any(
+        problem.startswith(f"podCIDR {prefix} of node a holds addresses that no pod can have")
+        for problem in problems(NODE % ("a", f"'{prefix}'"))
+    )
+
+
+def test_service_among_the_pods_is_refused() -> None:
+    assert problems((SERVICE % "web").replace("10.96.0.1", "10.200.0.7")) == (
+        "Service default/web has the clusterIP 10.200.0.7, which lies in the pod pool 10.200.0.0/16: "
+        "correct the one or the other",
+    )
+
+
+def test_service_outside_the_range_is_a_warning() -> None:
+    """As from a cluster whose range is another than the settings have it: k3s uses 10.43.0.0/16."""
+    text = (SERVICE % "web").replace("10.96.0.1", "10.43.0.1")
+    (warning,) = read_inventory(read_text(text), FABRIC).warnings
+    assert warning.startswith(
+        "Service default/web has the clusterIP 10.43.0.1 outside the service range (10.96"
+    )
