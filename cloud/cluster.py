@@ -20,6 +20,7 @@ from cloud.source.access import Access
 from cloud.source.api import Api
 from cloud.source.kubernetes import KubernetesSource
 from cloud.source.manifest import Manifest
+from cloud.source.resources import NODES
 from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
 
@@ -64,10 +65,14 @@ def mirror(app: App, source: Source) -> dict[Key, str]:
 
     The changes that can't be taken in, and why: they leave their objects as they were.
     """
-    kept = app.store.objects.all()
-    asked = changes(kept, source.all())
+    kept, wanted = app.store.objects.all(), source.all()
+    asked = changes(kept, wanted)
     if not asked:
         return {}
+    if _nodes(kept) and not _nodes(wanted):
+        # No cluster is without nodes: this is another one, or one that has just been made.
+        reason = "the API server has no Node at all, so nothing is forgotten: is this the right cluster?"
+        return {("Node", "", "*"): reason}
     accepted = accept(kept, asked, lambda objects: _check(app, objects))
     new = [manifest for key, manifest in accepted.objects.items() if kept.get(key) != manifest]
     gone = [key for key in kept if key not in accepted.objects]
@@ -79,6 +84,10 @@ def mirror(app: App, source: Source) -> dict[Key, str]:
         return dict.fromkeys((key for key, _ in asked), str(error))
     log.info("event=mirrored new=%d gone=%d refused=%d", len(new), len(gone), len(accepted.refused))
     return accepted.refused
+
+
+def _nodes(objects: Mapping[Key, Manifest]) -> bool:
+    return any(manifest.kind == NODES.kind.name for manifest in objects.values())
 
 
 def _check(app: App, objects: Mapping[Key, Manifest]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from appliance.netcore.plan.values import builtins, decode
 from cloud.app import App
+from cloud.device_events import EVENTS, events
 from cloud.device_status import device_status, known_devices, worth_writing
 from cloud.source.api import Api, ApiError
 from cloud.source.resources import DEVICES, NODES
@@ -80,6 +81,8 @@ class StatusWriter:
                 return  # with the next pass, by when its conditions' times are known
         if worth_writing(status, self._written.get(name)):
             await self._api.patch(f"{DEVICES.path_of(name)}/status", {"status": _body(status)})
+            for event in events(name, self._written.get(name), status, self._now()):
+                await self._api.create(EVENTS, event)
             self._written[name] = status
 
     async def _find(self, name: str) -> DeviceStatus | None:

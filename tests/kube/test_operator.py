@@ -36,6 +36,11 @@ def conditions(kube: KubeServer, name: str) -> dict[str, str]:
     return {each["type"]: each["status"] for each in status.get("conditions", [])}
 
 
+def told(kube: KubeServer, name: str) -> str:
+    """The Events of a device, as kubectl tells them."""
+    return kube.kubectl("events", "--for", f"device.orillo.io/{name}", "--namespace", "default")
+
+
 @asynccontextmanager
 async def operating(kube: KubeServer) -> AsyncIterator[Operator]:
     """An operator that follows the server, in a folder with a short name."""
@@ -101,6 +106,11 @@ async def test_objects_become_plans_and_states_come_back(cluster: KubeServer, tm
         assert head.split()[:4] == ["NAME", "ROLE", "SITE", "STATE"]
         assert first.split()[:6] == ["shop1", "edge", "shop1", "enrolled", "True", "True"]
         assert "it runs by generation 0" in second
+        await report(operator, shop1, tunnels={"hub1": TunnelState(up=False, reason="no echo")})
+        await until(
+            lambda: conditions(cluster, "shop1").get("TunnelUp") == "False", "the tunnel's end is told"
+        )
+        await until(lambda: "no echo" in told(cluster, "shop1"), "and is an Event")
         owner = cluster.ask("GET", f"{DEVICES}/shop1")["metadata"]["ownerReferences"][0]
         assert (owner["kind"], owner["name"]) == ("Node", "shop1")
 

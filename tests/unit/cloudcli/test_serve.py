@@ -87,3 +87,12 @@ def test_port_in_use(operator: Run, root: Path) -> None:
     assert done.returncode == 3
     assert f"port {port}: another program has it. Stop that one, or change control_port" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_kubernetes_needs_credentials(operator: Run, tmp_path: Path) -> None:
+    """Before it listens for anyone."""
+    (tmp_path / "config").write_text("current-context: prod\n")
+    wrong = operator("serve", "--kubernetes", "--kubeconfig", str(tmp_path / "config"))
+    assert wrong.code == 3
+    assert "kubectl config use-context" in wrong.err
+    assert operator("serve", "--kubeconfig", "x").code == 2

@@ -65,6 +65,16 @@ def test_a_connector_that_is_still_named_stays_until_it_is_not(tmp_path: Path) -
     app.store.close()
 
 
+def test_a_cluster_without_nodes_is_the_wrong_one(tmp_path: Path) -> None:
+    """Nobody means to withdraw every plan."""
+    app = new_app(CloudPaths(tmp_path))
+    mirror(app, Objects(NODES))
+    (reason,) = mirror(app, Objects(COMMUNITY)).values()
+    assert "right cluster" in reason
+    assert len(app.inventory().nodes) == 3
+    app.store.close()
+
+
 def known(**fields: object) -> Known:
     """A device with which all is well."""
     identity = Identity("lab", "shop1", "abcd1234")
