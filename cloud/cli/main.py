@@ -2,6 +2,7 @@
 """The command `orillo-cloud`: finds the verb, runs it, and turns errors into one line and an exit code."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -102,15 +103,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb.declare(parser)
     try:
         with as_command_errors():
-            return verb.run(parser.parse_args(asked.rest), paths)
+            code = verb.run(parser.parse_args(asked.rest), paths)
+        sys.stdout.flush()
     except CommandError as error:
         return _fail(str(error), error.code)
     except PermissionError as error:
         return _fail(f"no permission for {error.filename}: run as root, or give --root DIR", Exit.CANNOT_RUN)
+    except BrokenPipeError:
+        # The reader has seen enough (`get nodes | head -1`); Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
     except OSError as error:
         return _fail(f"{error.filename or asked.verb}: {error.strerror or error}", Exit.CANNOT_RUN)
     except KeyboardInterrupt:
         return _fail("interrupted", Exit.CANNOT_RUN)
+    except Exception as error:  # noqa: BLE001 -- the one guard: no traceback may reach the user
+        return _fail(_internal(error), Exit.CANNOT_RUN)
+    return code
+
+
+def _internal(error: Exception) -> str:
+    """A fault of ours: the words for a report, with its place instead of a traceback."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    at = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place is not None else "an unknown place"
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"internal error, please report it: {words} (at {at})"
 
 
 def _parser() -> argparse.ArgumentParser:
