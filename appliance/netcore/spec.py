@@ -16,7 +16,7 @@ from appliance.netcore.plan.values import Address, Prefix
 TABLE = 7410
 PRIORITY = 7410
 PROTOCOL = 174
-#: The same for what a connector itself says over its overlay address, looked at before the other table.
+#: The same for what the device itself says from its overlay address, looked at before the other table.
 OWN_TABLE = 7409
 #: charon's own table and rule. Its rule never matches; both are ours to purge.
 CHARON_TABLE = 7411

@@ -278,9 +278,9 @@ async def test_what_a_route_lacks_is_told(host: Host) -> None:
 
 async def test_rules_are_put_once_and_deleted(host: Host) -> None:
     before = host.foreign()
-    for version in (4, 6):
-        await host.routes.put_rule(Rule(version))
-        await host.routes.put_rule(Rule(version))
+    for rule in rules(edge_plan()).values():
+        await host.routes.put_rule(rule)
+        await host.routes.put_rule(rule)
     assert await host.routes.rules() == rules(edge_plan())
     for rule in rules(edge_plan()).values():
         await host.routes.delete_rule(rule)
@@ -368,6 +368,28 @@ async def test_purge_leaves_nothing_of_ours_and_all_of_others(host: Host, plan: 
     assert not host.charon_has_routes()
     assert host.foreign() == before
     assert await route_room.purge(host.routes) + await link_room.purge(host.links, "br-orillo") == []
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "link set orillo-0aff000c down",
+        "neigh flush dev orillo-0aff000c nud permanent",
+        "neigh replace fe80::1 lladdr 02:00:00:00:00:99 dev orillo-0aff000c nud permanent",
+        "link set orillo-0aff000c mtu 1300",
+        "link del orillo-0aff000c",
+    ],
+)
+async def test_harm_to_a_link_between_connectors_is_seen_and_undone(harm: str) -> None:
+    wanted = relay_links(connector_plan())
+    async with Netlink() as netlink:
+        table = LinkTable(LinkDoor(netlink), relays=True)
+        await reconcile(table, wanted)
+        ip(harm)
+        assert (await reconcile(table, wanted)).changed == ("orillo-0aff000c",)
+        assert await table.observe() == wanted
 
 
 @pytest.mark.lab

@@ -32,9 +32,9 @@ from appliance.netcore.spec import (
 
 
 def rules(plan: Plan) -> dict[RuleKey, Rule]:
-    """One rule a family, to our table; on a connector another one before it, for what it says itself."""
+    """One rule a family, to our table; with tunnels another before it, for what the device itself says."""
     wanted = [Rule(4), Rule(6)]
-    if plan.place.role is Role.CONNECTOR:
+    if plan.place.role is not Role.CLOUD_NODE:
         own = {address.version: address for address in reversed(plan.overlay)}
         wanted += [Rule(version, OWN_TABLE, OWN_TABLE, own[version]) for version in sorted(own)]
     return {rule.key: rule for rule in wanted}
@@ -75,11 +75,11 @@ def _services(plan: Plan) -> Iterator[Route]:
 
 def _from_edge(plan: Plan, facts: Facts) -> Iterator[Route]:
     for name, hub in plan.hubs.items():
-        yield from _tunnel(plan, facts, name, map(host_prefix, hub.overlay))
+        yield from _own(plan, facts, name, hub)
     if facts.hub not in plan.hubs:
         return
-    for name, peer in plan.peers.items():
-        yield from _tunnel(plan, facts, facts.hub, peer.prefixes if name in plan.hubs else _targets(peer))
+    for peer in plan.peers.values():
+        yield from _tunnel(plan, facts, facts.hub, _targets(peer))
 
 
 def _from_connector(plan: Plan, facts: Facts) -> Iterator[Route]:
@@ -88,7 +88,7 @@ def _from_connector(plan: Plan, facts: Facts) -> Iterator[Route]:
         if peer.role is Role.EDGE:
             yield from _to_edge(plan, facts, name, peer, others)
         elif peer.role is Role.CONNECTOR:
-            yield from _tunnel(plan, facts, name, map(host_prefix, peer.overlay))
+            yield from _own(plan, facts, name, peer)
             yield from _to_connector(plan, others.get(name), peer)
         else:
             yield from _underlay(plan, peer, _targets(peer))
@@ -103,15 +103,24 @@ def _to_edge(plan: Plan, facts: Facts, name: str, edge: Peer, others: Mapping[st
     if name in facts.probed:
         # Its probes came by its tunnel to us, and the answers go back by it: by way of the owner they would
         # tell of the owner's health, and a dead owner would take every other hub with it.
-        for route in _tunnel(plan, facts, name, map(host_prefix, edge.overlay)):
-            yield replace(route, table=OWN_TABLE)
+        yield from _own(plan, facts, name, edge)
 
 
 def _to_connector(plan: Plan, relay: Relay | None, connector: Peer) -> Iterator[Route]:
+    yield from _relayed(plan, relay, tuple(map(host_prefix, connector.overlay)))
     for dst in connector.prefixes:
         way = _gateway(connector, dst)
         # Where the cloud's network lacks a family, the link between the hubs still carries it.
         yield from _underlay(plan, connector, (dst,)) if way else _relayed(plan, relay, (dst,))
+
+
+def _own(plan: Plan, facts: Facts, name: str, peer: Peer) -> Iterator[Route]:
+    """From our overlay address to the peer's, by the tunnel that we have with it and that is for just these.
+
+    What stands behind us has no part in that tunnel, and goes there by the way of all that is behind a hub.
+    """
+    for route in _tunnel(plan, facts, name, map(host_prefix, peer.overlay)):
+        yield replace(route, table=OWN_TABLE)
 
 
 def _relayed(plan: Plan, relay: Relay | None, targets: tuple[Prefix, ...]) -> Iterator[Route]:

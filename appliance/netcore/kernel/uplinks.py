@@ -7,7 +7,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
 from appliance.netcore.kernel.rtnetlink import Message, Netlink
 from appliance.netcore.plan.values import Address
-from appliance.netcore.spec import HOLDER, PRIORITY, TABLE, TUNNEL_PREFIX
+from appliance.netcore.spec import HOLDER, OWN_TABLE, PRIORITY, TABLE, TUNNEL_PREFIX
 
 _UP, _LOOPBACK, _CARRIER = 0x1, 0x8, 0x10000  # netdevice(7): IFF_UP, IFF_LOOPBACK, IFF_LOWER_UP
 _MAIN_TABLE = 254
@@ -124,7 +124,9 @@ class UplinkDoor:
             for message in await self._netlink.dump("rule", version)
         ]
         return tuple(
-            rule for rule in found if rule.priority < PRIORITY and rule.table not in (_LOCAL_TABLE, TABLE)
+            rule
+            for rule in found
+            if rule.priority < PRIORITY and rule.table not in (_LOCAL_TABLE, TABLE, OWN_TABLE)
         )
 
 

@@ -22,12 +22,14 @@ TUN = Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec0", hub="connector-2")
 KERNEL = Facts(ipsec=Ipsec.KERNEL, hub="connector-2")
 
 
-def shown(table: Mapping[RouteKey, Route], kind: RouteKind = RouteKind.UNICAST) -> dict[str, str]:
-    """Where each prefix goes, for the routes of one kind."""
+def shown(
+    table: Mapping[RouteKey, Route], kind: RouteKind = RouteKind.UNICAST, number: int = 7410
+) -> dict[str, str]:
+    """Where each prefix goes, for the routes of one kind in the kernel's table of that number."""
     return {
         str(route.dst): str(route.gateway or route.device or "")
         for route in table.values()
-        if route.kind is kind
+        if route.kind is kind and route.table == number
     }
 
 
@@ -66,7 +68,8 @@ def cloud_plan(role: Role, name: str) -> Plan:
 
 def test_one_rule_a_family_leads_to_our_table() -> None:
     ours = {RuleKey(4, 7410): Rule(4, 7410, 7410), RuleKey(6, 7410): Rule(6, 7410, 7410)}
-    assert rules(edge_plan()) == rules(cloud_plan(Role.CLOUD_NODE, "worker-1")) == ours
+    assert rules(cloud_plan(Role.CLOUD_NODE, "worker-1")) == ours
+    assert rules(edge_plan())[RuleKey(4, 7409)].source == ip_address("10.255.0.1")
     four, six = map(ip_address, ("10.255.0.11", "fd00:255::11"))
     assert rules(cloud_plan(Role.CONNECTOR, "connector-1")) == ours | {
         RuleKey(4, 7409): Rule(4, 7409, 7409, four),
@@ -91,15 +94,22 @@ def test_metrics_keep_the_three_kinds_apart() -> None:
 
 
 def test_an_edge_sends_everything_to_its_hub_and_probes_to_each() -> None:
-    assert shown(routes(edge_plan(), KERNEL)) == {
-        "10.96.0.0/16": "orillo0",
-        "fd00:96::/112": "orillo0",
-        # The probes' way, each hub by its own interface.
+    table = routes(edge_plan(), KERNEL)
+    # The device's own probes: each hub by its own interface.
+    assert shown(table, number=7409) == {
         "10.255.0.11/32": "orillo-hub1",
         "fd00:255::11/128": "orillo-hub1",
         "10.255.0.12/32": "orillo-hub2",
         "fd00:255::12/128": "orillo-hub2",
-        # The prefixes of both hubs, and all of the others, by the chosen one.
+    }
+    assert shown(table) == {
+        "10.96.0.0/16": "orillo0",
+        "fd00:96::/112": "orillo0",
+        # What stands behind us goes by the chosen one, to whomever.
+        "10.255.0.11/32": "orillo-hub2",
+        "fd00:255::11/128": "orillo-hub2",
+        "10.255.0.12/32": "orillo-hub2",
+        "fd00:255::12/128": "orillo-hub2",
         "10.200.11.0/24": "orillo-hub2",
         "fd00:200:0:11::/64": "orillo-hub2",
         "10.200.12.0/24": "orillo-hub2",
@@ -117,10 +127,11 @@ def test_an_edge_sends_everything_to_its_hub_and_probes_to_each() -> None:
 
 def test_without_a_chosen_hub_only_probes_have_a_way() -> None:
     for hub in (None, "a-hub-of-an-older-plan"):
-        ways = shown(routes(edge_plan(), Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec0", hub=hub)))
-        assert {dst for dst, way in ways.items() if way == "ipsec0"} == {
+        table = routes(edge_plan(), Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec0", hub=hub))
+        assert set(shown(table, number=7409)) == {
             "10.255.0.11/32", "fd00:255::11/128", "10.255.0.12/32", "fd00:255::12/128",
         }  # fmt: skip
+        assert "ipsec0" not in shown(table).values()
 
 
 def test_our_own_packets_leave_from_the_overlay_address_of_the_family() -> None:
@@ -167,9 +178,7 @@ def test_answers_to_an_edges_probes_never_go_by_its_owner() -> None:
     overlay = ip_network("10.255.0.2/32")
     assert table[RouteKey(overlay, 100)].device == "orillo-0aff000c"
     assert table[RouteKey(overlay, 100, 7409)].device == "orillo-edges"
-    own = {str(key.dst) for key in table if key.table == 7409}
-    assert own == {"10.255.0.2/32", "fd00:255::2/128"}
-    assert not any(key.table == 7409 for key in routes(plan, replace(facts, probed=frozenset())))
+    assert RouteKey(overlay, 100, 7409) not in routes(plan, replace(facts, probed=frozenset()))
 
 
 def test_an_edge_that_nobody_owns_stays_refused() -> None:
@@ -182,8 +191,11 @@ def test_an_edge_that_nobody_owns_stays_refused() -> None:
 
 def test_a_connector_reaches_the_cloud_by_its_own_network_and_hubs_by_both() -> None:
     plan = cloud_plan(Role.CONNECTOR, "connector-1")
-    ways = shown(routes(plan, Facts(ipsec=Ipsec.KERNEL)))
-    assert ways["10.255.0.12/32"] == ways["fd00:255::12/128"] == "orillo-mesh"
+    table = routes(plan, Facts(ipsec=Ipsec.KERNEL))
+    own, ways = shown(table, number=7409), shown(table)
+    assert own == {"10.255.0.12/32": "orillo-mesh", "fd00:255::12/128": "orillo-mesh"}
+    # An edge's pod has no part in the tunnel for probes: what it says to a far hub goes over the link.
+    assert (ways["10.255.0.12/32"], ways["fd00:255::12/128"]) == ("169.254.0.1", "fe80::1")
     assert (ways["10.200.12.0/24"], ways["fd00:200:0:12::/64"]) == ("172.20.0.12", "fd20::12")
     assert (ways["10.200.21.0/24"], ways["fd00:255::21/128"]) == ("172.20.0.21", "fd20::21")
 
