@@ -16,7 +16,7 @@ from appliance.status.client import LONGEST_ANSWER, NotRunningError, read_answer
 from appliance.status.model import Snapshot
 
 #: A daemon that says nothing for this long, in seconds, is asked whether it is still there.
-SILENCE = 20.0
+SILENCE = 10.0
 _ANSWER = 5.0
 
 

@@ -19,7 +19,7 @@ from appliance.tui.feed import Asker, Feed, recording
 from appliance.tui.frame import frame, view
 from appliance.tui.keys import paste, press
 from appliance.tui.look import Look, Tone
-from appliance.tui.state import Known, heard, lost
+from appliance.tui.state import Known, answered, heard, lost
 from appliance.tui.text import Line
 from appliance.tui.ui import Notice, Ui
 
@@ -137,7 +137,8 @@ class Terminal(App[int]):
 
     async def _ask(self, effect: Ask) -> None:
         try:
-            await self._setting.asker(effect.op, effect.fields)
+            answer = await self._setting.asker(effect.op, effect.fields)
+            self.known = answered(self.known, effect.op, answer)
         except DoorError as error:
             self._say(Notice(str(error), Tone.BAD))
         else:

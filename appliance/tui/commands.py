@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from appliance.status.offer import NoTokenError, read_offer
 from appliance.tui.look import Tone
@@ -26,7 +27,7 @@ class Ask:
 
     op: str
     said: str
-    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Save:
 
 Effect = Quit | Repaint | Ask | Save
 
+ROOT_ONLY = "that changes something, or looks deep: start `orillo tui` with sudo"
+_EXAMINING = "examining: this takes up to 10 s ..."
 _NEEDS_ROOT = ("resync", "enrol", "enroll", "agree")
 
 
@@ -47,9 +50,9 @@ def execute(ui: Ui, text: str) -> tuple[Ui, tuple[Effect, ...]]:
     verb, rest = verb.casefold(), rest.strip()
     screen = _screen(verb)
     if verb in _NEEDS_ROOT and not ui.root:
-        return _say(ui, "that changes something: start `orillo tui` with sudo"), ()
+        return _say(ui, ROOT_ONLY), ()
     if verb in ("path", "why") and rest:
-        return replace(go(ui, Name.PATH), target=rest), ()
+        return _path(ui, rest)
     if verb in ("enrol", "enroll") and rest:
         return _offer(ui, rest), ()
     if screen is not None:
@@ -72,6 +75,12 @@ def _other(ui: Ui, verb: str, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
             return _say(replace(ui, offer=None), "enrolling ..."), (ask,)
         case "resync":
             return _say(ui, "asked the daemon to look again"), (Ask("resync", "the daemon looks again"),)
+        case "examine" if not ui.root:
+            return _say(ui, ROOT_ONLY), ()
+        case "examine":
+            return _say(go(ui, Name.DOCTOR), _EXAMINING), (
+                Ask("doctor", "examined; below is what was found"),
+            )
         case "save" if rest:
             return ui, (Save(rest),)
         case "save":
@@ -85,6 +94,22 @@ def _screen(verb: str) -> Name | None:
         return Name.HELP
     names = [name for name in NUMBERED if len(verb) > 1 and name.value.casefold().startswith(verb)]
     return names[0] if names else None
+
+
+def _path(ui: Ui, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
+    """To B, or from A to B, with a port or without."""
+    ui = replace(go(ui, Name.PATH), target=rest)
+    words = rest.split()
+    port = int(words.pop()) if len(words) > 1 and words[-1].isdecimal() else None
+    if len(words) != 2:
+        return ui, ()
+    if not ui.root:
+        # Without the agent's help the status still tells of the far end.
+        return replace(ui, target=words[1], notice=Notice(ROOT_ONLY)), ()
+    fields = {"a": words[0], "b": words[1]} | ({} if port is None else {"port": port})
+    return _say(ui, "walking the path ..."), (
+        Ask("why", "walked; the step that breaks is marked HERE", fields),
+    )
 
 
 def _offer(ui: Ui, text: str) -> Ui:

@@ -16,11 +16,12 @@ from appliance.status.watching import DoorError, ask, watch
 #: What comes: a snapshot, or why there is none.
 Word = Snapshot | str
 Feed = Callable[[], AsyncIterator[Word]]
-Asker = Callable[[str, Mapping[str, str]], Awaitable[Mapping[str, Any]]]
+Asker = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 _RETRY = 1.0
 _LONGEST_PAUSE = 5.0
-_ENROLMENT = 60.0
+#: How long an answer may take, in seconds, where that is more than a moment.
+_TAKES = {"enroll": 60.0, "doctor": 30.0, "why": 30.0}
 
 
 def live(path: Path) -> Feed:
@@ -41,8 +42,8 @@ def live(path: Path) -> Feed:
 def live_asker(path: Path) -> Asker:
     """Requests to that daemon. Raises `DoorError`."""
 
-    async def request(op: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
-        return await ask(path, op, timeout=_ENROLMENT if op == "enroll" else 5.0, **fields)
+    async def request(op: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await ask(path, op, timeout=_TAKES.get(op, 5.0), **fields)
 
     return request
 
@@ -61,7 +62,7 @@ def replay(snapshots: Sequence[Snapshot]) -> Feed:
     return words
 
 
-async def replay_asker(_op: str, _fields: Mapping[str, str]) -> Mapping[str, Any]:
+async def replay_asker(_op: str, _fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """There is nobody to ask."""
     raise DoorError("this is a recording: nothing can be done to it")
 

@@ -6,7 +6,7 @@ Keys have Textual's names ("up", "f1", "ctrl+l"); `character` is what the key wo
 
 from dataclasses import dataclass, field, replace
 
-from appliance.tui.commands import Effect, Quit, Repaint, execute
+from appliance.tui.commands import ROOT_ONLY, Effect, Quit, Repaint, execute
 from appliance.tui.page import NUMBERED, Name, Page
 from appliance.tui.ui import Notice, Prompt, Ui, can_open, go, place, shown
 
@@ -90,7 +90,7 @@ def _acted(ui: Ui, view: View, key: str, character: str | None) -> Next:
         if action.letter != character:
             continue
         if action.changes and not ui.root:
-            return replace(ui, notice=Notice("that changes something: start `orillo tui` with sudo")), ()
+            return replace(ui, notice=Notice(ROOT_ONLY)), ()
         if action.ask:
             return replace(ui, prompt=Prompt(":", action.command, len(action.command))), ()
         return execute(ui, action.command)

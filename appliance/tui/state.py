@@ -6,7 +6,9 @@ Pure.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
+from appliance.status.answers import Examination, Walk, read_examination, read_walk
 from appliance.status.health import conditions
 from appliance.status.model import Condition, Event, Severity, Snapshot, State, Tunnel
 from appliance.tui.look import Tone
@@ -34,13 +36,18 @@ class Rates:
 
 @dataclass(frozen=True)
 class Known:
-    """All that the screens are made of. `trouble` is why nothing new comes; empty while the line is good."""
+    """All that the screens are made of. `trouble` is why nothing new comes; empty while the line is good.
+
+    `walk` and `examined` are the last answers to `why` and `doctor`.
+    """
 
     snapshot: Snapshot | None = None
     trouble: str = "asking the daemon"
     tries: int = 0
     rates: Mapping[str, Rates] = field(default_factory=dict)
     happened: tuple[Happening, ...] = ()
+    walk: Walk | None = None
+    examined: Examination | None = None
 
     def conditions(self) -> tuple[Condition, ...]:
         """What is not as it should be, gravest first."""
@@ -53,12 +60,20 @@ def heard(known: Known, snapshot: Snapshot) -> Known:
     news = tuple(changes(before, snapshot)) if before else tuple(_earlier(snapshot))
     if known.trouble and known.tries:
         news = (*news, Happening(snapshot.at, Tone.GOOD, "the daemon answers again"))
-    return Known(
+    same = before is not None and _codes(before) == _codes(snapshot)
+    return replace(
+        known,
+        examined=known.examined if same else None,
         snapshot=snapshot,
         trouble="",
+        tries=0,
         rates=_rates(known.rates, before, snapshot),
         happened=(*known.happened, *news)[-_KEPT_EVENTS:],
     )
+
+
+def _codes(snapshot: Snapshot) -> set[str]:
+    return {found.code for found in conditions(snapshot)}
 
 
 def lost(known: Known, trouble: str) -> Known:
@@ -67,6 +82,15 @@ def lost(known: Known, trouble: str) -> Known:
     if not known.trouble and known.snapshot:
         happened = (*happened, Happening(known.snapshot.at, Tone.BAD, trouble))
     return replace(known, trouble=trouble, tries=known.tries + 1, happened=happened)
+
+
+def answered(known: Known, op: str, answer: Mapping[str, Any]) -> Known:
+    """The daemon answered a question. Raises `DoorError` if that can't be read."""
+    if op == "why":
+        return replace(known, walk=read_walk(answer))
+    if op == "doctor":
+        return replace(known, examined=read_examination(answer))
+    return known
 
 
 def changes(before: Snapshot, after: Snapshot) -> Iterator[Happening]:

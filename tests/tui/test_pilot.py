@@ -29,9 +29,10 @@ TERMINALS = [(MONO, (80, 24)), (SIXTEEN, (80, 24)), (LARGE, (120, 40))]
 class Daemon:
     """Says what it is told to say, and remembers what it was asked."""
 
-    def __init__(self, refusal: str = "") -> None:
+    def __init__(self, refusal: str = "", **answers: Mapping[str, Any]) -> None:
         self.words: asyncio.Queue[Word] = asyncio.Queue()
-        self.asked: list[tuple[str, Mapping[str, str]]] = []
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self._answers = answers
         self._refusal = refusal
 
     async def feed(self) -> AsyncIterator[Word]:
@@ -39,12 +40,12 @@ class Daemon:
         while True:
             yield await self.words.get()
 
-    async def answer(self, op: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
+    async def answer(self, op: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take a request."""
         if self._refusal:
             raise DoorError(self._refusal)
         self.asked.append((op, fields))
-        return {}
+        return self._answers.get(op, {})
 
 
 @asynccontextmanager
@@ -135,7 +136,11 @@ async def test_only_lines_that_changed_are_painted() -> None:
         face.refresh = noted  # type: ignore[method-assign]
         daemon.words.put_nowait(with_tunnel(later(healthy()), "connector-1", rtt=0.099))
         await until_painted(app, pilot, "99 ms")
-        assert [painted(app)[y].partition(" ")[0] for y in repainted] == ["Tunnels", "connector-1", "connector-2"]
+        assert [painted(app)[y].partition(" ")[0] for y in repainted] == [
+            "Tunnels",
+            "connector-1",
+            "connector-2",
+        ]
 
 
 async def test_enrolment_from_the_screen() -> None:
@@ -157,6 +162,36 @@ async def test_a_refusal_is_told() -> None:
     async with terminal(healthy(), daemon=Daemon("'resync' is for root only")) as (app, pilot):
         await pilot.press("r")
         await until_painted(app, pilot, "'resync' is for root only")
+
+
+async def test_a_path_is_measured_by_the_agent() -> None:
+    hops = [
+        {"step": "plan", "ok": True, "text": "Both are in the plan."},
+        {"step": "ike", "ok": False, "text": "No answer.", "evidence": "UDP 500", "remedy": "Open it."},
+    ]
+    daemon = Daemon(why={"a": "shop1", "b": "shop2", "port": 443, "hops": hops, "breaks": "ike"})
+    async with terminal(healthy(), daemon=daemon) as (app, pilot):
+        await pilot.press("3", "p", *"shop1", "space", *"shop2", "space", *"443", "enter")
+        await until_painted(app, pilot, "From shop1 to shop2 port 443, measured")
+        assert found(painted(app), "HERE", "ike", "No answer.")
+        assert found(painted(app), "-> Open it.")
+        assert found(painted(app), "It breaks at: ike.")
+    assert daemon.asked == [("why", {"a": "shop1", "b": "shop2", "port": 443})]
+
+
+async def test_an_examination_is_asked_for() -> None:
+    cause = {"code": "clock-wrong", "severity": "fault", "text": "The clock is wrong.", "remedy": "Set it."}
+    daemon = Daemon(doctor={"conditions": [cause], "checks": ["clock", "disk"]})
+    async with terminal(healthy(), daemon=daemon) as (app, pilot):
+        await pilot.press("8", "x")
+        await until_painted(app, pilot, "FAULT", "The clock is wrong.")
+        assert found(painted(app), "By 2 checks")
+
+
+async def test_an_answer_that_makes_no_sense_is_told() -> None:
+    async with terminal(healthy(), daemon=Daemon(doctor={"conditions": 7})) as (app, pilot):
+        await pilot.press("8", "x")
+        await until_painted(app, pilot, "the daemon's answer can't be read")
 
 
 async def test_saving_for_support(tmp_path: Path) -> None:

@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Doctor: everything that is wrong, the cause first, each with what to do. Pure."""
 
-from appliance.tui.look import Look
-from appliance.tui.page import Page
+from appliance.tui.look import Look, Tone
+from appliance.tui.page import Action, Page
 from appliance.tui.pages.parts import RESYNC, condition
 from appliance.tui.state import Known
+from appliance.tui.text import line
+
+_EXAMINE = Action("x", "examine all", "examine", changes=True)
 
 
 def page(known: Known, width: int, look: Look) -> Page:
     """One row a condition, in full."""
     if known.snapshot is None:
         return Page(empty="the daemon does not answer: `orillo doctor` in a shell works without it")
-    rows = tuple(condition(found, width, look, opens=True) for found in known.conditions())
-    return Page(rows=rows, empty="nothing is wrong: everything is as planned", actions=(RESYNC,))
+    examined = known.examined
+    found = known.conditions() if examined is None else examined.conditions
+    head = (
+        () if examined is None else (line(f"By {len(examined.checks)} checks, when asked last:", Tone.DIM),)
+    )
+    rows = tuple(condition(one, width, look, opens=True) for one in found)
+    return Page(head, rows, "nothing is wrong: everything is as planned", (_EXAMINE, RESYNC))

@@ -7,6 +7,7 @@ It is made of what the status holds. A step that is not known says so; none is g
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from appliance.status.answers import Hop, Walk
 from appliance.status.model import ServicePort, Snapshot, State
 from appliance.tui.look import Look, Tone
 from appliance.tui.page import Action, Page, Row
@@ -15,6 +16,10 @@ from appliance.tui.state import Known
 from appliance.tui.text import EMPTY, Span, line, wrap
 
 _ASK = Action("p", "to whom", "path ", ask=True)
+_HOW = (
+    "Press p and type to whom: a peer, a service or an address; that is answered from the status. "
+    "With two ends, and a port if you like (shop1 web, or shop1 shop2 443), each step is measured."
+)
 _LABEL = 12
 _MARK = {True: Span("ok  ", Tone.GOOD), False: Span("HERE", Tone.BAD), None: Span("?   ", Tone.DIM)}
 
@@ -33,10 +38,34 @@ def page(known: Known, target: str, width: int, _look: Look) -> Page:
     if known.snapshot is None:
         return Page(empty="nothing is known of any path yet")
     if not target:
-        return Page(empty="press p and type a peer, a service or an address", actions=(_ASK,))
+        return Page(empty=_HOW, actions=(_ASK,))
+    if known.walk is not None and _is_of(known.walk, target):
+        return _walked(known.walk, width)
     rows = [Row((line(f"From this device to {target}:", Tone.STRONG), EMPTY))]
     rows += [_row(step, width) for step in steps(known.snapshot, target)]
     return Page(rows=tuple(rows), actions=(_ASK,))
+
+
+def _is_of(walk: Walk, target: str) -> bool:
+    return target.split() == [walk.a, walk.b, *([] if walk.port is None else [str(walk.port)])]
+
+
+def _walked(walk: Walk, width: int) -> Page:
+    """What the agent found when it walked the path."""
+    port = "" if walk.port is None else f" port {walk.port}"
+    rows = [Row((line(f"From {walk.a} to {walk.b}{port}, measured:", Tone.STRONG), EMPTY))]
+    rows += [_hop(hop, width) for hop in walk.hops]
+    end = f"It breaks at: {walk.breaks}." if walk.breaks else "It holds, as far as this device can see."
+    rows.append(Row((EMPTY, line(end, Tone.BAD if walk.breaks else Tone.GOOD))))
+    return Page(rows=tuple(rows), actions=(_ASK,))
+
+
+def _hop(hop: Hop, width: int) -> Row:
+    row = _row(Step(hop.step, hop.ok, hop.text), width)
+    more = [(hop.evidence, Tone.DIM), (f"-> {hop.remedy}" if hop.remedy else "", Tone.STRONG)]
+    room, margin = max(10, width - _LABEL - 6), " " * (_LABEL + 6)
+    below = [(Span(margin + part, tone),) for text, tone in more for part in wrap(text, room)]
+    return Row((*row.lines, *below), problem=row.problem)
 
 
 def _row(step: Step, width: int) -> Row:

@@ -4,7 +4,7 @@
 import msgspec
 
 from appliance.status.model import Condition, Event, Severity
-from appliance.tui.state import changes
+from appliance.tui.state import answered, changes, heard
 from tests.unit.status.snapshots import healthy, unenrolled
 from tests.unit.tui.screens import broken, known, later, with_tunnel
 
@@ -68,3 +68,9 @@ def test_a_consequence_that_its_cause_hides_is_not_over() -> None:
 def test_what_the_daemon_remembers_comes_first() -> None:
     event = Event(at=healthy().at, code="clock-wrong", text="the clock is wrong", active=False)
     assert texts(msgspec.structs.replace(healthy(), events=(event,))) == ["clock-wrong: over"]
+
+
+def test_an_examination_counts_until_something_changes() -> None:
+    examined = answered(known(healthy()), "doctor", {"conditions": [], "checks": ["clock"]})
+    assert heard(examined, later(healthy())).examined is not None
+    assert heard(examined, later(broken())).examined is None
