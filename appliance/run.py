@@ -46,6 +46,8 @@ from appliance.paths import Paths
 from appliance.quiet import WhenQuiet
 from appliance.settings import Settings
 from appliance.snapshot import Known, report, snapshot
+from appliance.status.metrics import render
+from appliance.status.metrics_server import MetricsServer
 from appliance.status.model import Snapshot
 from appliance.status.server import StatusServer
 from appliance.sync.identity import DeviceIdentity
@@ -69,6 +71,10 @@ async def run(paths: Paths, settings: Settings) -> None:
         doors = await stack.enter_async_context(open_doors(paths))
         agent = Agent(doors, capability, settings.dns.resolvers)
         stack.push_async_callback(agent.close)
+        if settings.metrics.address is not None:
+            server = MetricsServer(settings.metrics.address, settings.metrics.port, agent.metrics)
+            log.info("metrics: port %d at %s", await server.start(), settings.metrics.address)
+            stack.push_async_callback(server.close)
         await agent.run()
 
 
@@ -129,6 +135,10 @@ class Agent:
         """The device as of the last pass."""
         board = self._watch.board
         return snapshot(self._known, datetime.now(UTC), board.conditions, board.events)
+
+    def metrics(self) -> str:
+        """The device as Prometheus reads it."""
+        return render(self.snapshot())
 
     def _look(self) -> tuple[Snapshot, OnDisk]:
         """What the examination starts from."""

@@ -6,11 +6,15 @@ level = "info"             # debug, info, warning, error
 
 [dns]
 resolvers = ["192.0.2.53"] # asked for all that the plan does not answer, instead of the host's own
+
+[metrics]
+address = "127.0.0.1"      # where Prometheus finds /metrics; without it only the status socket has them
+port = 9410
 """
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import tomli
@@ -34,11 +38,19 @@ class Dns(msgspec.Struct, frozen=True):
     resolvers: tuple[Address, ...] = ()
 
 
+class Metrics(msgspec.Struct, frozen=True):
+    """Where metrics are served over HTTP; without an address, nowhere."""
+
+    address: Address | None = None
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 9410
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The whole file."""
 
     log: Log = Log()
     dns: Dns = Dns()
+    metrics: Metrics = Metrics()
 
 
 def load_settings(path: Path) -> Settings:
@@ -63,7 +75,8 @@ def load_settings(path: Path) -> Settings:
 
 def _refuse_unknown(path: Path, document: dict[str, Any]) -> None:
     """By hand, so that the error names what would have been right."""
-    known = {"log": Log.__struct_fields__, "dns": Dns.__struct_fields__}
+    sections = {"log": Log, "dns": Dns, "metrics": Metrics}
+    known = {name: section.__struct_fields__ for name, section in sections.items()}
     for section, content in document.items():
         if section not in known:
             raise SettingsError(f"{path}: unknown section [{section}]; known are: {', '.join(known)}")

@@ -3,6 +3,7 @@
 
     {"op": "status"}  ->  {"ok": true, "status": {...}}
     {"op": "watch"}   ->  the same line now, and again after each change
+    {"op": "metrics"} ->  {"ok": true, "metrics": "..."}, as Prometheus reads them
     {"op": NAME, ...} ->  a command, for administrators only (by the peer's uid, unix(7) SO_PEERCRED)
 
 What goes wrong is a line too: {"ok": false, "error": "a sentence"}.
@@ -20,6 +21,7 @@ import msgspec
 
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.values import encode
+from appliance.status.metrics import render
 from appliance.status.model import Snapshot
 
 #: A command: the request's other fields in, fields of the answer out. It may raise `DoorError`.
@@ -110,9 +112,13 @@ class StatusServer:
         name = request.get("op")
         if name == "status":
             return {"ok": True, "status": self._snapshot()}
+        if name == "metrics":
+            return {"ok": True, "metrics": render(self._snapshot())}
         command = self._commands.get(name) if isinstance(name, str) else None
         if command is None:
-            return _error(f"unknown op; known are: {', '.join(['status', 'watch', *sorted(self._commands)])}")
+            return _error(
+                f"unknown op; known are: {', '.join(['status', 'watch', 'metrics', *sorted(self._commands)])}"
+            )
         if _uid(writer) not in self._administrators:
             return _error(f"{name!r} is for root only: try it with sudo")
         try:

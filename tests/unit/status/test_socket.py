@@ -88,7 +88,7 @@ async def test_failed_command_is_told(daemon: Daemon) -> None:
 
 
 async def test_unknown_op_names_the_known(daemon: Daemon) -> None:
-    with pytest.raises(DoorError, match="status, watch, enroll, fail"):
+    with pytest.raises(DoorError, match="status, watch, metrics, enroll, fail"):
         await asyncio.to_thread(client.command, daemon.path, "nonsense")
 
 
