@@ -111,12 +111,14 @@ class Agent:
     async def run(self) -> None:
         """Serve, follow and reconcile until cancelled."""
         await self._status.start()
-        notify(READY)
         self._membership.find()
-        await self._watch.step()
+        if self._membership.held is None:
+            notify(READY)
         async with asyncio.TaskGroup() as group:
             self._backends.start()
+            # Nothing comes before the first pass: it closes what must never be open.
             group.create_task(self._loop(), name="passes")
+            await self._watch.step()
             group.create_task(self._membership.run(), name="membership")
             group.create_task(self._watch.run(), name="watch")
             group.create_task(self._watch_kernel(), name="kernel")
@@ -194,6 +196,8 @@ class Agent:
             except DoorError as error:
                 log.error("pass: %s", error)  # noqa: TRY400 -- a door's text is for people; its trace is not
                 due = time.monotonic() + RETRY
+            # Whoever starts pods waits for this: by now nothing of theirs can leave in clear.
+            notify(READY)
 
     async def _turn(self, plan: Plan, device: DeviceIdentity) -> float | None:
         """One look, one pass, one step; when to look again if nothing wakes us."""

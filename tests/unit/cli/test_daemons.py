@@ -136,6 +136,30 @@ def test_agent_whose_key_is_garbage_keeps_the_site_by_the_plan_on_disk(paths: Pa
         assert "enrol again" in shown["control"]["error"]
 
 
+def test_agent_is_ready_when_nothing_can_leave_in_clear_any_more(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container runtime that is ordered behind it starts no pod before that."""
+    hold_plan(paths)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, monkeypatch.context() as unit:
+        manager.bind(str(paths.root / "notify"))
+        manager.settimeout(20)
+        unit.setenv("NOTIFY_SOCKET", str(paths.root / "notify"))
+        with agent(paths):
+            while manager.recv(64) != b"READY=1":
+                pass
+            closed = subprocess.run(
+                ["ip", "route", "show", "table", "7410", "type", "unreachable"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert "10.200.0.0/16" in closed.stdout
+            subprocess.run(
+                ["nft", "list", "chain", "inet", "orillo", "egress"], check=True, capture_output=True
+            )
+
+
 def test_charon_takes_the_place_of_the_command(paths: Paths) -> None:
     with daemon(paths, "charon") as process:
         charon_is_up(paths, process)
