@@ -3,6 +3,7 @@
 
 [log]
 level = "info"             # debug, info, warning, error
+format = "text"            # text, or json: one object a line
 
 [dns]
 resolvers = ["192.0.2.53"] # asked for all that the plan does not answer, instead of the host's own
@@ -27,9 +28,10 @@ class SettingsError(Exception):
 
 
 class Log(msgspec.Struct, frozen=True):
-    """How much is said."""
+    """How much is said, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
 
 
 class Dns(msgspec.Struct, frozen=True):

@@ -2,11 +2,10 @@
 """`orillo run`: the daemon, until a signal ends it."""
 
 import asyncio
-import logging
 import signal
-import sys
 from contextlib import suppress
 
+from appliance.cli import logs
 from appliance.cli.errors import Exit, need_root
 from appliance.paths import Paths
 from appliance.run import run as run_daemon
@@ -17,12 +16,7 @@ def run(paths: Paths) -> int:
     """Run until SIGTERM or SIGINT; what was applied stays, so that a restart is not seen by anybody."""
     settings = load_settings(paths.settings)
     need_root("run")
-    # No time stamps: the journal has its own.
-    logging.basicConfig(
-        level=settings.log.level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
-    # One line a request would be the loudest thing in the log of a healthy device.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.start(settings.log)
     with suppress(asyncio.CancelledError):
         asyncio.run(_until_signal(paths, settings))
     return Exit.OK
