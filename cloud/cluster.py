@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from cloud.acceptance import accept, changes
 from cloud.app import App
 from cloud.planner.allocation import allot
-from cloud.planner.inventory import read_inventory
+from cloud.planner.inventory import InventoryError, read_inventory
 from cloud.publish import PlanningError
 from cloud.source.access import Access
 from cloud.source.api import Api
 from cloud.source.kubernetes import KubernetesSource
 from cloud.source.manifest import Manifest
-from cloud.source.resources import NODES
+from cloud.source.resources import DEVICES, NODES
 from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Changes that come together make one set of plans, in seconds.
 _GATHER = 0.1
+#: The kinds that say which devices there are.
+_DEVICES = frozenset((NODES.kind.name, DEVICES.kind.name))
 #: How often devices' states are looked at, in seconds, when nothing else happens.
 _STATUS_EVERY = 2.0
 
@@ -47,53 +49,78 @@ async def follow_cluster(app: App, access: Access) -> None:
 
 
 async def _keep_mirror(app: App, source: KubernetesSource, writer: StatusWriter) -> None:
-    told: dict[Key, str] = {}
+    mirror, told = Mirror(app), dict[Key, str]()
+    writer.read_inventory()
     while True:
         await source.changed.wait()
         await asyncio.sleep(_GATHER)
         source.changed.clear()
         if source.ready:
-            refused = mirror(app, source)
+            if mirror.take_in(source):
+                writer.read_inventory()
+            refused = mirror.refused
             for key in refused.keys() - {key for key in told if told[key] == refused.get(key)}:
                 log.error("event=object-refused object=%s reason=%s", "/".join(key), json.dumps(refused[key]))
             told = refused
-            writer.read_inventory()
 
 
-def mirror(app: App, source: Source) -> dict[Key, str]:
-    """Make the store's manifests those of the source, and the plans that follow.
+class Mirror:
+    """The store's manifests as those of a source; while there is one, nothing else writes them.
 
-    The changes that can't be taken in, and why: they leave their objects as they were.
+    `refused` are the changes that were not taken in the last time, and why: their objects stay as they were.
     """
-    kept, wanted = app.store.objects.all(), source.all()
-    asked = changes(kept, wanted)
-    if not asked:
-        return {}
-    if _nodes(kept) and not _nodes(wanted):
-        # No cluster is without nodes: this is another one, or one that has just been made.
-        reason = "the API server has no Node at all, so nothing is forgotten: is this the right cluster?"
-        return {("Node", "", "*"): reason}
-    accepted = accept(kept, asked, lambda objects: _check(app, objects))
-    new = [manifest for key, manifest in accepted.objects.items() if kept.get(key) != manifest]
-    gone = [key for key in kept if key not in accepted.objects]
-    try:
-        with app.change("kubernetes"):
-            app.store.objects.put(new)
-            app.store.objects.delete(gone)
-    except PlanningError as error:
-        return dict.fromkeys((key for key, _ in asked), str(error))
-    log.info("event=mirrored new=%d gone=%d refused=%d", len(new), len(gone), len(accepted.refused))
-    return accepted.refused
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._kept: Mapping[Key, Manifest] = app.store.objects.all()
+        self.refused: dict[Key, str] = {}
+
+    def take_in(self, source: Source) -> bool:
+        """Keep what the source has, and the plans that follow; whether nodes or devices are others now."""
+        kept, wanted = self._kept, source.all()
+        asked = changes(kept, wanted)
+        self.refused = {}
+        if not asked:
+            return False
+        if _nodes(kept) and not _nodes(wanted):
+            # No cluster is without nodes: this is another one, or one that has just been made.
+            reason = "the API server has no Node at all, so nothing is forgotten: is this the right cluster?"
+            self.refused = {("Node", "", "*"): reason}
+            return False
+        try:
+            self._keep(wanted)
+        except InventoryError:
+            accepted = accept(kept, asked, self._check)
+            self.refused = accepted.refused
+            self._try_to_keep(accepted.objects)
+        except PlanningError as error:
+            self.refused = {key: str(error) for key, _ in asked}
+        return any(key[0] in _DEVICES for key, _ in asked)
+
+    def _try_to_keep(self, wanted: Mapping[Key, Manifest]) -> None:
+        try:
+            self._keep(wanted)
+        except (InventoryError, PlanningError) as error:
+            self.refused |= {key: str(error) for key, _ in changes(self._kept, wanted)}
+
+    def _keep(self, wanted: Mapping[Key, Manifest]) -> None:
+        """Write the difference. Raises `InventoryError` and `PlanningError`; then nothing is written."""
+        new = [manifest for key, manifest in wanted.items() if self._kept.get(key) != manifest]
+        gone = [key for key in self._kept if key not in wanted]
+        with self._app.change("kubernetes"):
+            self._app.store.objects.put(new)
+            self._app.store.objects.delete(gone)
+        self._kept = wanted
+        log.info("event=mirrored new=%d gone=%d", len(new), len(gone))
+
+    def _check(self, objects: Mapping[Key, Manifest]) -> None:
+        """Raise `InventoryError` for objects that no plans can be made of."""
+        fabric = self._app.settings.fabric
+        allot(read_inventory(objects.values(), fabric), fabric, self._app.store.allocations.all())
 
 
 def _nodes(objects: Mapping[Key, Manifest]) -> bool:
     return any(manifest.kind == NODES.kind.name for manifest in objects.values())
-
-
-def _check(app: App, objects: Mapping[Key, Manifest]) -> None:
-    """Raise `InventoryError` for objects that no plans can be made of."""
-    fabric = app.settings.fabric
-    allot(read_inventory(objects.values(), fabric), fabric, app.store.allocations.all())
 
 
 async def _keep_statuses(writer: StatusWriter, source: KubernetesSource) -> None:

@@ -13,6 +13,7 @@ from appliance.netcore.plan.values import builtins, decode
 from cloud.app import App
 from cloud.device_events import EVENTS, events
 from cloud.device_status import device_status, known_devices, worth_writing
+from cloud.planner.inventory import InventoryError
 from cloud.source.api import Api, ApiError
 from cloud.source.resources import DEVICES, NODES
 from cloud.source.status import DeviceStatus
@@ -44,7 +45,11 @@ class StatusWriter:
 
     def read_inventory(self) -> None:
         """Look again at which devices there are; to be called after each change of the manifests."""
-        self._nodes = self._app.inventory().nodes
+        try:
+            self._nodes = self._app.inventory().nodes
+        except InventoryError as error:  # settings may be others than those that the store was filled under
+            log.error("event=inventory-unusable reason=%s", json.dumps(str(error)))  # noqa: TRY400
+            return
         self._declared = {
             name for kind, _, name in self._app.store.objects.all() if kind == DEVICES.kind.name
         }

@@ -11,7 +11,8 @@ from msgspec import structs
 from appliance.netcore.plan.exchange import PhaseCount, Report, TunnelState
 from appliance.netcore.plan.identity import Identity, Place
 from appliance.netcore.plan.values import Role
-from cloud.cluster import mirror
+from cloud.app import App
+from cloud.cluster import Mirror
 from cloud.device_status import SEEN_EVERY, Known, device_status, worth_writing
 from cloud.paths import CloudPaths
 from cloud.planner.model import Node
@@ -41,6 +42,13 @@ class Objects:
         return self._found
 
 
+def mirror(app: App, source: Objects) -> dict[Key, str]:
+    """What is refused by a mirror that has just been made."""
+    made = Mirror(app)
+    made.take_in(source)
+    return made.refused
+
+
 def test_one_bad_object_stops_nothing_else(tmp_path: Path) -> None:
     app = new_app(CloudPaths(tmp_path))
     assert mirror(app, Objects(NODES, CLASH % "first")) == {}
@@ -62,6 +70,20 @@ def test_a_connector_that_is_still_named_stays_until_it_is_not(tmp_path: Path) -
     assert list(mirror(app, Objects(shops, device % "connector-1"))) == [("Node", "", "connector-1")]
     assert mirror(app, Objects(shops)) == {}
     assert set(app.inventory().nodes) == {"shop1", "shop2"}
+    app.store.close()
+
+
+def test_a_mirror_goes_on_from_what_it_kept(tmp_path: Path) -> None:
+    app = new_app(CloudPaths(tmp_path))
+    made = Mirror(app)
+    assert made.take_in(Objects(NODES))
+    assert not made.take_in(Objects(NODES))
+    assert not made.take_in(Objects(NODES, COMMUNITY))  # no device is another one
+    assert made.take_in(Objects(NODES, CLASH % "first", CLASH % "second"))
+    assert list(made.refused) == [("Node", "", "second")]
+    assert made.take_in(Objects(NODES, CLASH % "second"))
+    assert (made.refused, app.inventory().communities) == ({}, {})
+    assert set(app.store.objects.all()) == set(Objects(NODES, CLASH % "second").all())
     app.store.close()
 
 
