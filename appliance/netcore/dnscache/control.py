@@ -20,6 +20,8 @@ _VERSION = "UBCT1"
 _END = b"\x04\n"
 #: unbound answers nobody while it reads data, so it gets it in portions.
 _PORTION = 500
+#: Once unbound has not answered, it gets no more than this until it does: a pass asks it several times.
+_IMPATIENCE = 1.0
 #: It has these names by itself.
 _BUILT_IN = "localhost."
 
@@ -33,6 +35,7 @@ class UnboundControl:
     def __init__(self, socket: Path, timeout: float = 10.0) -> None:
         self._socket = socket
         self._timeout = timeout
+        self._patience = timeout
 
     async def records(self) -> frozenset[Record]:
         """The address records of its local data, without those that every unbound has."""
@@ -78,15 +81,17 @@ class UnboundControl:
             await self._ask(command, "".join(f"{line}\n" for line in portion).encode() + _END)
 
     async def _ask(self, command: str, data: bytes = b"") -> str:
+        patience, self._patience = self._patience, self._timeout
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(patience):
                 answer = await self._exchange(f"{_VERSION} {command}\n".encode() + data)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NotYetError(
                 f"waiting for unbound at {self._socket}: is `orillo daemon dns` running?"
             ) from error
         except TimeoutError as error:
-            raise DoorError(f"unbound did not answer `{_verb(command)}` in {self._timeout:g} s") from error
+            self._patience = min(self._timeout, _IMPATIENCE)
+            raise DoorError(f"unbound did not answer `{_verb(command)}` in {patience:g} s") from error
         except OSError as error:
             raise DoorError(f"can't speak to unbound at {self._socket}: {error}") from error
         complaint = next((line for line in answer.splitlines() if line.startswith("error")), None)

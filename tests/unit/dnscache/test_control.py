@@ -119,3 +119,26 @@ async def test_silence_and_a_path_too_long_are_errors_of_the_door(tmp_path: Path
         hush.set()
     with pytest.raises(DoorError, match="can't speak to unbound"):
         await UnboundControl(tmp_path / ("long" * 40)).forwards()
+
+
+async def test_patience_is_short_until_it_answers(tmp_path: Path) -> None:
+    """A pass asks more than once, and a failover must not wait behind a cache that hangs."""
+    socket, hung = tmp_path / "ctl", asyncio.Event()
+    hung.set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        if hung.is_set():
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, socket):
+        control = UnboundControl(socket, timeout=1.1)
+        for waited in (r"1\.1", "1"):
+            with pytest.raises(DoorError, match=rf"`list_forwards` in {waited} s"):
+                await control.forwards()
+        hung.clear()
+        assert await control.forwards() == {}
+        hung.set()
+        with pytest.raises(DoorError, match=r"`list_forwards` in 1\.1 s"):
+            await control.forwards()
