@@ -21,7 +21,7 @@ from tests.lab.wait import until
 pytestmark = pytest.mark.lab
 
 #: One of each part of the catalogue, and a pair.
-CHOSEN = ("cable", "operator-down", "4500-blocked", "firewall-forward", "charon-dead", "line+hub")
+CHOSEN = ("cable", "4500-blocked", "firewall-forward", "line+hub")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of what the site gets: firewall and rules of others, pods, services."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.bench.faults.fault import EDGE, Fault, commands, ruleset
+from tests.lab.command import run
 from tests.lab.demo.world import World
 
 
@@ -46,6 +48,21 @@ def dead_backend(world: World) -> Iterator[None]:
         pod.serve()
 
 
+@contextmanager
+def bridge_down(world: World) -> Iterator[None]:
+    """The kernel drops a link's IPv6 addresses with it, so the pods' gateway has to be put back."""
+    ns = world.devices[EDGE].ns
+    shown = json.loads(run("ip", "-j", "-6", "address", "show", "dev", "br-orillo", "scope", "global", ns=ns))
+    lost = [f"{one['local']}/{one['prefixlen']}" for link in shown for one in link.get("addr_info", ())]
+    run("ip", "link", "set", "br-orillo", "down", ns=ns)
+    try:
+        yield
+    finally:
+        run("ip", "link", "set", "br-orillo", "up", ns=ns)
+        for address in lost:
+            run("ip", "address", "replace", address, "dev", "br-orillo", "nodad", ns=ns)
+
+
 SITE = (
     Fault(
         "firewall-forward",
@@ -78,6 +95,6 @@ SITE = (
         "bridge-down",
         "ip link set br-orillo down",
         "pod-bridge-down",
-        commands(EDGE, ("ip link set br-orillo down",), ("ip link set br-orillo up",)),
+        bridge_down,
     ),
 )
