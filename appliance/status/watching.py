@@ -72,6 +72,8 @@ async def _line(lines: asyncio.StreamReader, path: Path, timeout: float | None) 
         if timeout is None:
             raise
         raise DoorError(f"the daemon does not answer within {timeout:.0f} s: it is busy, or hangs") from error
-    if line and not line.endswith(b"\n"):
+    if not line:
+        raise NotRunningError("the daemon ended, or is being started anew")
+    if not line.endswith(b"\n"):
         raise NotRunningError("the daemon ended in the middle of an answer")
     return line

@@ -108,7 +108,7 @@ def _path(ui: Ui, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
         return replace(ui, target=words[1], notice=Notice(ROOT_ONLY)), ()
     fields = {"a": words[0], "b": words[1]} | ({} if port is None else {"port": port})
     return _say(ui, "walking the path ..."), (
-        Ask("why", "walked; the step that breaks is marked HERE", fields),
+        Ask("why", "walked: the last line says whether it holds", fields),
     )
 
 

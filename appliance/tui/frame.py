@@ -135,7 +135,9 @@ def _prompt(ui: Ui, page: Page, where: str, width: int, look: Look) -> Line:
     if ui.prompt is not None:
         return _typing(ui.prompt, width, look)
     if ui.notice is not None:
-        return fit(line(ui.notice.text, ui.notice.tone), width, look)
+        told = fit(line(ui.notice.text, ui.notice.tone), max(0, width - len(where) - 2), look)
+        gap = width - len(where) - sum(columns_of(span.text) for span in told)
+        return fit((*told, Span(" " * max(0, gap) + where, Tone.STRONG)), width, look)
     return fit(_offers(ui, page, where, width), width, look)
 
 
