@@ -13,6 +13,7 @@ from appliance.cli.errors import CliError, Exit
 from appliance.netcore.errors import DoorError
 from appliance.paths import Paths
 from appliance.status import client
+from appliance.status.speech import Language, choose_language
 from appliance.tui.feed import demo, live, live_asker, read_recording, recorded, replay, replay_asker
 from appliance.tui.look import Colours, Look
 from appliance.tui.state import Known, heard
@@ -50,23 +51,24 @@ def _setting(paths: Paths, options: argparse.Namespace, look: Look, closing: Exi
     _prepare(look)
     from appliance.tui.app import Setting
 
+    nothing = Known(language=Language.ENGLISH if look.ascii else choose_language(os.environ))
     if options.demo or options.replay:
         snapshots = demo() if options.demo else read_recording(options.replay)
-        first = heard(Known(), snapshots[0])
+        first = heard(nothing, snapshots[0])
         return Setting(look, replay(snapshots), replay_asker, root=os.geteuid() == 0, first=first)
     feed = live(paths.status_socket)
     if options.record:
         feed = recorded(feed, closing.enter_context(options.record.open("ab")))
     asker = live_asker(paths.status_socket)
-    return Setting(look, feed, asker, root=os.geteuid() == 0, first=_first(paths.status_socket))
+    return Setting(look, feed, asker, root=os.geteuid() == 0, first=_first(paths.status_socket, nothing))
 
 
-def _first(path: Path) -> Known:
+def _first(path: Path, nothing: Known) -> Known:
     """What the daemon says at once, so that the first paint is of use; a slow one is not waited for."""
     try:
-        return heard(Known(), client.status(path, timeout=_FIRST_ANSWER))
+        return heard(nothing, client.status(path, timeout=_FIRST_ANSWER))
     except DoorError:
-        return Known()
+        return nothing
 
 
 def _prepare(look: Look) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from appliance.status.answers import Examination, Walk, read_examination, read_walk
 from appliance.status.health import conditions
 from appliance.status.model import Condition, Event, Severity, Snapshot, State, Tunnel
+from appliance.status.speech import Language, in_language
 from appliance.tui.look import Tone
 
 _KEPT_RATES = 24
@@ -48,10 +49,18 @@ class Known:
     happened: tuple[Happening, ...] = ()
     walk: Walk | None = None
     examined: Examination | None = None
+    language: Language = Language.ENGLISH
 
     def conditions(self) -> tuple[Condition, ...]:
         """What is not as it should be, gravest first."""
-        return conditions(self.snapshot) if self.snapshot else ()
+        return self._said(conditions(self.snapshot)) if self.snapshot else ()
+
+    def found(self) -> tuple[Condition, ...]:
+        """What the last examination found, or, without one, what the snapshot shows."""
+        return self._said(self.examined.conditions) if self.examined else self.conditions()
+
+    def _said(self, found: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        return tuple(in_language(condition, self.language) for condition in found)
 
 
 def heard(known: Known, snapshot: Snapshot) -> Known:

@@ -15,9 +15,6 @@ def page(known: Known, width: int, look: Look) -> Page:
     if known.snapshot is None:
         return Page(empty="the daemon does not answer: `orillo doctor` in a shell works without it")
     examined = known.examined
-    found = known.conditions() if examined is None else examined.conditions
-    head = (
-        () if examined is None else (line(f"By {len(examined.checks)} checks, when asked last:", Tone.DIM),)
-    )
-    rows = tuple(condition(one, width, look, opens=True) for one in found)
+    head = (line(f"By {len(examined.checks)} checks, when asked last:", Tone.DIM),) if examined else ()
+    rows = tuple(condition(one, width, look, opens=True) for one in known.found())
     return Page(head, rows, "nothing is wrong: everything is as planned", (_EXAMINE, RESYNC))

@@ -2,16 +2,20 @@
 """What the screens say."""
 
 import itertools
+from dataclasses import replace
 
 import msgspec
 import pytest
 
 from appliance.netcore.plan.exchange import PhaseCount
+from appliance.status.model import Condition, Severity
 from appliance.status.offer import read_offer
+from appliance.status.speech import Language, in_language
 from appliance.tui.frame import frame
 from appliance.tui.look import UNICODE, Look, Tone
 from appliance.tui.page import Name
 from appliance.tui.state import Known
+from appliance.tui.text import columns_of
 from appliance.tui.ui import Prompt, Ui
 from tests.unit.status.snapshots import healthy, unenrolled
 from tests.unit.tui.screens import broken, found, known, later, text, with_tunnel
@@ -187,3 +191,19 @@ def test_tones_carry_nothing_that_words_do_not() -> None:
 def test_unicode_where_it_is_sure() -> None:
     lines = text(known(broken()), Ui(page=Name.PLAN), Look(signs=UNICODE))
     assert found(lines, "└─ routes")
+
+
+def test_what_is_wrong_in_chinese() -> None:
+    cause = Condition("link-disabled", Severity.FAULT, "English", "English too", about={"link": "eth0"})
+    state = known(msgspec.structs.replace(healthy(), conditions=(cause,)))
+    look = Look(signs=UNICODE)
+    lines = text(replace(state, language=Language.CHINESE), Ui(), look)
+    assert not found(lines, "English")
+    assert found(lines, "eth0")
+    assert found(text(state, Ui(), look), "English too")
+    assert max(columns_of(line) for line in lines) <= 80
+
+
+def test_a_condition_of_another_version_stays_as_it_was_said() -> None:
+    cause = Condition("of-the-future", Severity.FAULT, "English")
+    assert in_language(cause, Language.CHINESE) == cause
