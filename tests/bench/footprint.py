@@ -49,7 +49,7 @@ def run() -> Outcome:
 
 def _settled(namespaces: Namespaces, kind: str, program: tuple[str, ...], peers: int) -> Box:
     started = time.monotonic()
-    box = make_box(namespaces, f"{kind[0]}{peers}", program, peers)
+    box = make_box(namespaces, f"{kind}{peers}", program, peers)
     start(box)
     box.settle(peers)
     say(f"{kind} with {peers} peers has settled, {time.monotonic() - started:.0f} s")
