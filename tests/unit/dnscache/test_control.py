@@ -123,7 +123,7 @@ async def test_silence_and_a_path_too_long_are_errors_of_the_door(tmp_path: Path
 
 async def test_patience_is_short_until_it_answers(tmp_path: Path) -> None:
     """A pass asks more than once, and a failover must not wait behind a cache that hangs."""
-    socket, hung = tmp_path / "ctl", asyncio.Event()
+    socket, hung, ended = tmp_path / "ctl", asyncio.Event(), asyncio.Semaphore(0)
     hung.set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -131,6 +131,8 @@ async def test_patience_is_short_until_it_answers(tmp_path: Path) -> None:
         if hung.is_set():
             await reader.read()
         writer.close()
+        await writer.wait_closed()
+        ended.release()
 
     async with await asyncio.start_unix_server(serve, socket):
         control = UnboundControl(socket, timeout=1.1)
@@ -142,3 +144,5 @@ async def test_patience_is_short_until_it_answers(tmp_path: Path) -> None:
         hung.set()
         with pytest.raises(DoorError, match=r"`list_forwards` in 1\.1 s"):
             await control.forwards()
+        for _ in range(4):
+            await asyncio.wait_for(ended.acquire(), 5)
