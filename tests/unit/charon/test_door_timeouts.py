@@ -18,14 +18,17 @@ class Daemon:
 
     def __init__(self) -> None:
         self.hung = True
+        self.serving: list[asyncio.Task[None] | None] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.serving.append(asyncio.current_task())
         while header := await reader.read(4):
             await reader.readexactly(struct.unpack("!I", header)[0])
             if not self.hung:
                 answer = struct.pack("!B", Packet.CMD_RESPONSE) + Message.serialize({})
                 writer.write(struct.pack("!I", len(answer)) + answer)
         writer.close()
+        await writer.wait_closed()
 
 
 @pytest.fixture
@@ -33,6 +36,7 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
     made = Daemon()
     async with await asyncio.start_unix_server(made.serve, tmp_path / "vici"):
         yield made
+        await asyncio.gather(*(task for task in made.serving if task is not None))
 
 
 async def test_every_command_ends(daemon: Daemon, tmp_path: Path) -> None:
