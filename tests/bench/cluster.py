@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`operator`: what 5,000 Nodes, Services and EndpointSlices cost the operator, read from a real API server.
+
+The figure is its resident memory once all of them are in. What the first sync, one change and idling took
+stands in the detail, beside the size of the same objects as the server sends them.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cloud.source.resources import RESOURCES
+from tests.bench.memory import memory, work
+from tests.bench.outcome import CannotMeasureError, Outcome, say
+from tests.kube import things
+from tests.kube.cluster import install
+from tests.kube.server import OPERATOR_TOKEN, KubeServer, assets, wait_until
+from tests.lab.command import attempt
+from tests.lab.process import Process, environment
+
+_COUNT = 5000
+_AT_ONCE = 6
+_TARGET = 256.0  # MiB
+_IDLE = 10.0  # seconds
+_PORTS = ("--control-port", "19443", "--enroll-port", "19444")
+_PROGRAM = (sys.executable, "-m", "cloud.cli.main")
+
+
+def run() -> Outcome:
+    """Fill a cluster, then let an operator read it."""
+    programs = assets()
+    if programs is None:
+        raise CannotMeasureError("there is no kube-apiserver; ./dev kube makes it")
+    with tempfile.TemporaryDirectory(prefix="orillo-bench-") as folder:
+        server = KubeServer(programs, Path(folder))
+        try:
+            install(server)
+            say(f"making {3 * _COUNT} objects")
+            with ThreadPoolExecutor(_AT_ONCE) as workers:
+                list(workers.map(lambda number: _make(server, number), range(_COUNT)))
+            say("an operator reads them")
+            return _measure(server, Path(folder) / "operator")
+        finally:
+            server.close()
+
+
+def _measure(server: KubeServer, root: Path) -> Outcome:
+    program = (*_PROGRAM, "--root", str(root))
+    made = attempt(
+        *program, "init", "--cluster", "bench", "--address", "127.0.0.1", *_PORTS, env=environment()
+    )
+    if not made.ok:
+        raise CannotMeasureError(made.text)
+    config = str(server.kubeconfig(OPERATOR_TOKEN))
+    process = Process((*program, "serve", "--kubernetes", "--kubeconfig", config), root / "serve.log")
+    try:
+        detail: dict[str, float] = {"objects": 3 * _COUNT, "server_mib": _size(server)}
+        detail |= _spent(process, "sync", lambda: _wait_for_mirror(process, 1))
+        detail |= _spent(process, "idle", lambda: time.sleep(_IDLE))
+        detail |= _spent(process, "change", lambda: _change(server, process))
+        rss = round(memory(process.pid).rss / 1024, 1)
+    finally:
+        process.stop()
+    return Outcome("operator", _TARGET, rss, "MiB", rss <= _TARGET, detail)
+
+
+def _spent(process: Process, what: str, wait: Callable[[], None]) -> dict[str, float]:
+    """How long it took, and the operator's processor time, in seconds."""
+    began, before = time.monotonic(), work(process.pid).nanoseconds
+    wait()
+    cpu = (work(process.pid).nanoseconds - before) / 1e9
+    return {f"{what}_s": round(time.monotonic() - began, 2), f"{what}_cpu_s": round(cpu, 3)}
+
+
+def _change(server: KubeServer, process: Process) -> None:
+    server.ask("POST", things.COMMUNITIES, things.community("shops", "node-1", "node-2"))
+    _wait_for_mirror(process, 2)
+
+
+def _wait_for_mirror(process: Process, count: int) -> None:
+    wait_until(lambda: process.output().count("event=mirrored") >= count, "the operator has read the cluster")
+
+
+def _size(server: KubeServer) -> float:
+    """The objects as the server lists them, in MiB."""
+    return round(sum(len(server.admin.get(each.path).content) for each in RESOURCES) / 2**20, 1)
+
+
+def _make(server: KubeServer, number: int) -> None:
+    prefix = f"10.{100 + number // 256}.{number % 256}"
+    name = f"node-{number}"
+    server.ask("POST", things.NODES, things.node(name, f"{prefix}.0/24"))
+    server.ask("POST", things.SERVICES, things.service(f"service-{number}"))
+    backends = things.endpoint_slice(f"slice-{number}", f"service-{number}", f"{prefix}.9", name)
+    server.ask("POST", things.SLICES, backends)
