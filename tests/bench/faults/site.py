@@ -53,7 +53,9 @@ def bridge_down(world: World) -> Iterator[None]:
     """The kernel drops a link's IPv6 addresses with it, so the pods' gateway has to be put back."""
     ns = world.devices[EDGE].ns
     shown = json.loads(run("ip", "-j", "-6", "address", "show", "dev", "br-orillo", "scope", "global", ns=ns))
-    lost = [f"{one['local']}/{one['prefixlen']}" for link in shown for one in link.get("addr_info", ())]
+    # What the scope leaves out is an empty object in ip's JSON.
+    found = [one for link in shown for one in link.get("addr_info", ()) if one]
+    lost = [f"{one['local']}/{one['prefixlen']}" for one in found]
     run("ip", "link", "set", "br-orillo", "down", ns=ns)
     try:
         yield
