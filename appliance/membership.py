@@ -17,6 +17,7 @@ from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.exchange import Report
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.token import TokenError, parse_token
+from appliance.netcore.plan.values import builtins
 from appliance.paths import Paths
 from appliance.status.model import Control
 from appliance.sync.client import ControlClient
@@ -92,6 +93,16 @@ class Membership:
         device = await enroll(self._paths, token)
         self._take(device)
         return {"identity": device.identity}
+
+    async def plans(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The plan in force and the one before it, to see what changed. Raises `DoorError`."""
+        if self.device is None:
+            raise IdentityError("this device is not enrolled, so it has no plan")
+        loaded = PlanStore(self._paths.plans, self.device.plan_keys, self.device.identity).load()
+        return {
+            "plan": builtins(loaded.held.plan) if loaded.held else None,
+            "before": builtins(loaded.before.plan) if loaded.before else None,
+        }
 
     async def run(self) -> None:
         """Follow the control endpoint as who we are; a new enrolment starts anew. Runs until cancelled."""

@@ -102,6 +102,7 @@ class Agent:
             "doctor": questions.doctor,
             "why": questions.why,
             "enroll": self._membership.enroll,
+            "plan": self._membership.plans,
             "reload": self._membership.reload,
             "resync": self._resync,
         }

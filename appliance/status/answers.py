@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the daemon answers to the terminal's questions, `doctor` and `why`, as values."""
+"""What the daemon answers to the terminal's questions, `doctor`, `why` and `plan`, as values."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -38,6 +38,18 @@ class Examination(msgspec.Struct, frozen=True):
 
     conditions: tuple[Condition, ...]
     checks: tuple[str, ...] = ()
+
+
+class Plans(msgspec.Struct, frozen=True):
+    """The plan in force and the one before it, as documents."""
+
+    plan: dict[str, Any] | None = None
+    before: dict[str, Any] | None = None
+
+
+def read_plans(answer: Mapping[str, Any]) -> Plans:
+    """The answer to `plan`. Raises `DoorError`."""
+    return _read(answer, Plans)
 
 
 def read_walk(answer: Mapping[str, Any]) -> Walk:

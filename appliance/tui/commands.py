@@ -75,7 +75,10 @@ def _other(ui: Ui, verb: str, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
             return _say(replace(ui, offer=None), "enrolling ..."), (ask,)
         case "resync":
             return _say(ui, "asked the daemon to look again"), (Ask("resync", "the daemon looks again"),)
-        case "examine" if not ui.root:
+        case "changes" if ui.root:
+            ask = Ask("plan", "below the tables is what changed")
+            return go(ui, Name.PLAN), (ask,)
+        case "examine" | "changes" if not ui.root:
             return _say(ui, ROOT_ONLY), ()
         case "examine":
             return _say(go(ui, Name.DOCTOR), _EXAMINING), (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from appliance.status.answers import Examination, Walk, read_examination, read_walk
+from appliance.status.answers import Examination, Plans, Walk, read_examination, read_plans, read_walk
 from appliance.status.health import conditions
 from appliance.status.model import Condition, Event, Severity, Snapshot, State, Tunnel
 from appliance.status.speech import Language, in_language
@@ -39,7 +39,7 @@ class Rates:
 class Known:
     """All that the screens are made of. `trouble` is why nothing new comes; empty while the line is good.
 
-    `walk` and `examined` are the last answers to `why` and `doctor`.
+    `walk`, `examined` and `plans` are the last answers to `why`, `doctor` and `plan`.
     """
 
     snapshot: Snapshot | None = None
@@ -49,6 +49,7 @@ class Known:
     happened: tuple[Happening, ...] = ()
     walk: Walk | None = None
     examined: Examination | None = None
+    plans: Plans | None = None
     language: Language = Language.ENGLISH
 
     def conditions(self) -> tuple[Condition, ...]:
@@ -73,6 +74,7 @@ def heard(known: Known, snapshot: Snapshot) -> Known:
     return replace(
         known,
         examined=known.examined if same else None,
+        plans=known.plans if before is not None and before.digest == snapshot.digest else None,
         snapshot=snapshot,
         trouble="",
         tries=0,
@@ -97,6 +99,8 @@ def answered(known: Known, op: str, answer: Mapping[str, Any]) -> Known:
     """The daemon answered a question. Raises `DoorError` if that can't be read."""
     if op == "why":
         return replace(known, walk=read_walk(answer))
+    if op == "plan":
+        return replace(known, plans=read_plans(answer))
     if op == "doctor":
         return replace(known, examined=read_examination(answer))
     return known

@@ -42,7 +42,7 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Membership]:
     server = StatusServer(
         paths.status_socket,
         lambda: Snapshot(at=datetime.now(UTC), state=State.UNENROLLED),
-        {"enroll": member.enroll},
+        {"enroll": member.enroll, "plan": member.plans},
     )
     await server.start()
     yield member
@@ -63,6 +63,7 @@ async def test_a_token_makes_a_member(
         await ask(paths.status_socket, "enroll", token=token)
     assert token not in str(refused.value)
     assert load_identity(paths) == stored
+    assert await ask(paths.status_socket, "plan") == {"ok": True, "plan": None, "before": None}
 
 
 @pytest.mark.parametrize("fields", [{}, {"token": "hidden-secret"}, {"token": 7}])
@@ -73,3 +74,5 @@ async def test_what_is_no_token_is_refused_without_repeating_it(
         await ask(Paths(tmp_path / "device").status_socket, "enroll", **fields)
     assert "hidden-secret" not in str(refused.value)
     assert daemon.device is None
+    with pytest.raises(DoorError, match="not enrolled"):
+        await ask(Paths(tmp_path / "device").status_socket, "plan")

@@ -3,14 +3,18 @@
 
 from collections.abc import Iterator
 
+from appliance.status.answers import Plans
 from appliance.status.model import Snapshot
 from appliance.status.words import ago
+from appliance.tui.difference import Difference, differences
 from appliance.tui.look import Look, Tone
-from appliance.tui.page import Page, Row
-from appliance.tui.pages.parts import RESYNC, fact, facts
+from appliance.tui.page import Action, Page, Row
+from appliance.tui.pages.parts import RESYNC, fact, facts, title
 from appliance.tui.state import Known
-from appliance.tui.text import EMPTY, Line, Span, table
+from appliance.tui.text import EMPTY, Line, Span, line, table
 
+_CHANGES = Action("c", "what changed", "changes", changes=True)
+_SIGNS = {"+": Tone.GOOD, "-": Tone.BAD, "~": Tone.WARN}
 _HEAD = ("TABLE", "APPLIED", "WAITING", "FAILED", "REASON")
 
 
@@ -28,7 +32,25 @@ def page(known: Known, width: int, look: Look) -> Page:
         Row((one,), key=name, problem=_open(snapshot, name), detail=_detail(snapshot, name, width))
         for name, one in zip(names, lines, strict=True)
     )
-    return Page((*_facts(snapshot), EMPTY, head), rows, "no pass was made yet", (RESYNC,))
+    rows += _changes(known.plans, width, look) if known.plans else ()
+    return Page((*_facts(snapshot), EMPTY, head), rows, "no pass was made yet", (_CHANGES, RESYNC))
+
+
+def _changes(plans: Plans, width: int, look: Look) -> tuple[Row, ...]:
+    """What differs from the plan before, by whom and when."""
+    if plans.plan is None or plans.before is None:
+        return (Row((line("There is no plan before this one on this device."),), key="changes"),)
+    came = f"{plans.plan.get('issued_at', '')}"[:19].replace("T", " ")
+    told = f"Since generation {plans.before.get('generation')}, by {plans.plan.get('author')}, {came} UTC"
+    found = [_change(one, look) for one in differences(plans.before, plans.plan)]
+    return (Row((title(told, width, look),), key="changes"), *found)
+
+
+def _change(one: Difference, look: Look) -> Row:
+    place = " ".join(one.path)
+    text = one.text.replace(" -> ", f" {look.signs.arrow} ")
+    full = f"{place}: {text}" if text else place
+    return Row((line(f"{one.sign} {full}", _SIGNS[one.sign]),), key=place, detail=(line(full),))
 
 
 def _facts(snapshot: Snapshot) -> Iterator[Line]:
