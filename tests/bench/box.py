@@ -99,8 +99,8 @@ def enrol_without_device(paths: CloudPaths, names: list[str]) -> None:
 
 
 def start(box: Box) -> None:
-    """charon and the agent, as systemd would."""
-    box.device.start(Daemon.CHARON, Daemon.AGENT)
+    """All three daemons, as systemd would: one that is missing is asked for again and again."""
+    box.device.start(*Daemon)
     if not box.device.alive(Daemon.AGENT):
         raise LabError("the agent did not start")
 
