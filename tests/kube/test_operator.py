@@ -19,10 +19,20 @@ from appliance.netcore.plan.values import encode
 from cloud.cluster import follow_cluster
 from cloud.faults import CommandError
 from cloud.intent import Apply, File, apply
+from cloud.source import follower
 from cloud.source.access import from_kubeconfig
 from tests.kube.cluster import until
 from tests.kube.server import OPERATOR_TOKEN, KubeServer
-from tests.kube.things import COMMUNITIES, DEVICES, NODES, community, device, node
+from tests.kube.things import (
+    COMMUNITIES,
+    DEFINITIONS,
+    DEVICES,
+    NODES,
+    community,
+    device,
+    fabedge_definition,
+    node,
+)
 from tests.unit.endpoint.operators import Device, Operator, enroll, running
 
 HUB = node("hub1", "10.244.0.0/24", {"node-role.kubernetes.io/connector": ""})
@@ -113,6 +123,41 @@ async def test_objects_become_plans_and_states_come_back(cluster: KubeServer, tm
         await until(lambda: "no echo" in told(cluster, "shop1"), "and is an Event")
         owner = cluster.ask("GET", f"{DEVICES}/shop1")["metadata"]["ownerReferences"][0]
         assert (owner["kind"], owner["name"]) == ("Node", "shop1")
+
+
+async def test_fabedges_own_objects_plan_the_same(
+    cluster: KubeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its Community names members as `<cluster>.<node>`, its annotation says where a connector is dialled."""
+    monkeypatch.setattr(follower, "_ABSENT_PAUSE", 0.2)
+    for each in (HUB, node("shop1", "10.244.1.0/24"), node("shop2", "10.244.2.0/24")):
+        cluster.ask("POST", NODES, each)
+    async with operating(cluster) as operator:
+        await until(lambda: len(operator.app.inventory().nodes) == 3, "nodes are seen")
+        for name in ("hub1", "shop1", "shop2"):
+            await enroll(operator, tmp_path, name)
+
+        def topology() -> dict[str, Any]:
+            plan = plan_of(operator, "shop1")
+            return {field: plan[field] for field in ("peers", "policy", "groups")}
+
+        alone = topology()
+        cluster.ask("POST", COMMUNITIES, community("shops", "shop1", "shop2"))
+        await until(lambda: topology() != alone, "our community is planned")
+        ours = topology()
+        cluster.ask("DELETE", f"{COMMUNITIES}/shops")
+        await until(lambda: topology() == alone, "it is gone")
+        cluster.ask("POST", DEFINITIONS, fabedge_definition())
+        try:
+            path = "/apis/fabedge.io/v1alpha1/communities"
+            await until(lambda: cluster.admin.get(path).status_code == 200, "FabEdge's kind is served")
+            theirs = community("shops", "lab.shop1", "lab.shop2") | {"apiVersion": "fabedge.io/v1alpha1"}
+            cluster.ask("POST", path, theirs)
+            await until(lambda: topology() == ours, "FabEdge's community is planned")
+            assert ours["peers"]["hub1"]["addresses"] == ["203.0.113.11"]
+        finally:
+            cluster.ask("DELETE", f"{DEFINITIONS}/communities.fabedge.io")
+        await until(lambda: topology() == alone, "it went with its definition")
 
 
 async def test_one_object_that_contradicts_others_stops_nothing_else(
