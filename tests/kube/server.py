@@ -54,8 +54,6 @@ class KubeServer:
         self._etcd_port, self._peer_port, self._port = _free_ports(3)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._write_keys()
-        self._start_etcd()
-        self.start()
         self.admin = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
@@ -63,7 +61,13 @@ class KubeServer:
             timeout=30,
             trust_env=False,
         )
-        self.wait()
+        try:
+            self._start_etcd()
+            self.start()
+            self.wait()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def url(self) -> str:
