@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from appliance.netcore.plan.model import Backend, Peer, Plan, PortRange, Rule, Service
+from appliance.netcore.plan.model import Backend, Plan, PortRange, Rule, Service
 from appliance.netcore.plan.values import Address, Protocol
 
 
@@ -114,8 +114,3 @@ def words(one: PortRange) -> str:
         return str(one.protocol).upper()
     last = "" if one.last in (None, one.first) else f"-{one.last}"
     return f"{one.protocol.upper()} {one.first}{last}"
-
-
-def target_of(peer: Peer) -> Address | None:
-    """The address of a peer that answers pings: its overlay address."""
-    return next(iter(peer.overlay), None)

@@ -19,7 +19,6 @@ class Asked:
 
     address: Address | None = None
     name: str = ""
-    device: str = ""
     ike: Answer = Answer.SILENT
     natt: Answer = Answer.SILENT
     pinged: bool = False
@@ -60,7 +59,7 @@ async def ask_address(box: Box, address: Address, ike_port: int = 500, natt_port
         ask(address, natt_port, _PATIENCE, marker=True),
         box.pinger.ping(address, None, _PATIENCE),
     )
-    return Asked(address, "", way.device, ike, natt, rtt is not None)
+    return Asked(address, ike=ike, natt=natt, pinged=rtt is not None)
 
 
 async def resolve(text: str) -> Address | None:
