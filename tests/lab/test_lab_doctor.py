@@ -3,6 +3,7 @@
 
 import json
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,14 +26,14 @@ CHOSEN = ("cable", "4500-blocked", "firewall-forward", "line+hub")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world() -> Iterator[World]:
     """The demo's hosts, built once for this file."""
-    # Unix sockets need a short path.
-    namespaces = Namespaces(Path(tmp_path_factory.getbasetemp().parent) / "doctor")
-    try:
-        yield build(namespaces, Product(), print)
-    finally:
-        namespaces.remove()
+    with tempfile.TemporaryDirectory(prefix="orillo-lab-") as directory:
+        namespaces = Namespaces(Path(directory))
+        try:
+            yield build(namespaces, Product(), print)
+        finally:
+            namespaces.remove()
 
 
 @pytest.mark.parametrize("name", CHOSEN)
