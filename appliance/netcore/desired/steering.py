@@ -18,6 +18,10 @@ from appliance.netcore.tunnel import PROBE, SITE, ChildSa, Health, IkeSa, Reach,
 #: With no site child yet, better hubs get this long to come up before a worse one is taken, in seconds.
 SETTLE = 1.0
 
+#: So long, in seconds, the site child of the hub before is kept beside the new one: what comes by it still
+#: arrives, until the connectors and cloud-nodes have told each other that the edge has moved.
+OVERLAP = 2
+
 
 @dataclass(frozen=True)
 class Initiate:
@@ -78,7 +82,8 @@ def steer(
     choice, look_again = _choose(look, before, now)
     # The site's own child first: traffic waits for it, and for nothing else.
     actions = (*_place_site(look, choice.hub), *tended)
-    return Steering(choice, actions, _reasons(look, peers), look_again)
+    times = [at for at in (look_again, _overlap_ends(look, choice.hub, now)) if at is not None]
+    return Steering(choice, actions, _reasons(look, peers), min(times, default=None))
 
 
 def by_connection(sas: Sequence[IkeSa]) -> dict[str, tuple[IkeSa, ...]]:
@@ -200,8 +205,15 @@ def _place_site(look: _Look, hub: str | None) -> Iterator[Action]:
         yield from (TerminateChild(hub, child.id) for child in here)
         return
     for child, name in everywhere:
-        if child is not newest:
+        if child is not newest and (name == hub or newest.age >= OVERLAP):
             yield TerminateChild(name, child.id)
+
+
+def _overlap_ends(look: _Look, hub: str | None, now: float) -> float | None:
+    """When the site child of the hub before may end; None if there is none, or it may already."""
+    here = look.children(hub, SITE) if hub is not None else ()
+    elsewhere = any(look.children(name, SITE) for name in look.plan.hubs if name != hub)
+    return now + OVERLAP - here[0].age if here and elsewhere and here[0].age < OVERLAP else None
 
 
 def _choose(look: _Look, before: Choice, now: float) -> tuple[Choice, float | None]:

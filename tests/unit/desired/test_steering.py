@@ -10,6 +10,7 @@ from msgspec import structs
 
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.steering import (
+    OVERLAP,
     SETTLE,
     Action,
     Choice,
@@ -115,9 +116,9 @@ def test_a_dead_hub_loses_the_site_at_once_and_its_tunnel_is_made_anew() -> None
     site = Site(before=Choice(ONE, (ONE, TWO)), reach={ONE: DEAD, TWO: ALIVE})
     actions = site.after(tunnel(ONE, "probe site"), tunnel(TWO))
     assert actions == (Initiate(TWO, "site"), TerminateIke(ONE, "100"))
-    # Then the new child carries, and what is left of the old one ends.
+    # Then the new child carries, and what is left of the dead tunnel ends.
     moved = site.after(tunnel(ONE, "probe site"), tunnel(TWO, "probe site@0"))
-    assert moved == (TerminateChild(ONE, "102"), TerminateIke(ONE, "100"))
+    assert moved == (TerminateIke(ONE, "100"),)
 
 
 def test_a_single_dead_hub_is_dialled_again_and_gets_the_site_back() -> None:
@@ -137,7 +138,12 @@ def test_a_better_hub_gets_the_site_back_only_after_a_while() -> None:
     assert (early.actions, early.look_again) == ((), 1020.0)
     site.now = 1020.0
     assert site.after(*sas) == (Initiate(ONE, "site"),)
-    assert site.after(tunnel(ONE, "probe site@0"), tunnel(TWO, "probe site")) == (TerminateChild(TWO, "202"),)
+    # The old child stays until all who send to this edge know of the new one.
+    both = site.step(tunnel(ONE, "probe site@0"), tunnel(TWO, "probe site"))
+    assert (both.actions, both.look_again) == ((), 1020.0 + OVERLAP)
+    site.now = 1020.0 + OVERLAP
+    later = (tunnel(ONE, f"probe site@{OVERLAP}"), tunnel(TWO, "probe site"))
+    assert site.after(*later) == (TerminateChild(TWO, "202"),)
 
 
 def test_a_new_order_in_the_plan_moves_the_site_at_once() -> None:
