@@ -14,6 +14,7 @@ import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,12 @@ class StatusServer:
         except (ConnectionError, TimeoutError, asyncio.CancelledError):
             pass  # The other side went away, or we do; there is nobody left to tell.
         finally:
+            writer.close()
+            # Until it is really closed, `close` has to wait for this task.
+            with suppress(OSError):
+                await writer.wait_closed()
             if task is not None:
                 self._serving.discard(task)
-            writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
