@@ -33,6 +33,9 @@ _LONGEST_PATH = 107  # sun_path less its terminating NUL (unix(7))
 _MODE = 0o660
 _IDLE = 60.0
 _AT_MOST_EVERY = 1.0
+#: Turns of the loop from an accepted connection to its task (make the transport, tell the protocol, start the
+#: task), and from a closed transport to a closed socket.
+_TURNS = 4
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -63,10 +66,15 @@ class StatusServer:
         """Close the socket and every connection, and remove the file."""
         if self._server is None:
             return
+        for listener in self._server.sockets:
+            # No more are accepted, and those that were get their tasks before the server is gone under them.
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        await _some_turns()
         self._server.close()
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        await _some_turns()
         self._path.unlink(missing_ok=True)
         self._server = None
 
@@ -142,6 +150,11 @@ class StatusServer:
                 await asyncio.wait({gone}, timeout=_AT_MOST_EVERY)
         finally:
             gone.cancel()
+
+
+async def _some_turns() -> None:
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _parse(line: bytes) -> dict[str, Any] | str:
