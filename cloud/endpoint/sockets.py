@@ -2,7 +2,6 @@
 """The sockets that the listeners stand on, bound before anything is served, and what to do if that fails."""
 
 import errno
-import os
 import socket
 from pathlib import Path
 
@@ -29,17 +28,16 @@ def listen_unix(path: Path) -> socket.socket:
     One that is there already was left by a process that died: the caller holds the `WriterLock`.
     """
     listener = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         listener.bind(str(path))
+        # Before `listen` nobody can connect, so there is no moment with a wider mode.
+        path.chmod(0o600)
         listener.listen()
     except OSError as error:
         listener.close()
         raise ListenError(f"can't listen on {path}: {error.strerror or error}") from error
-    finally:
-        os.umask(mask)
     return listener
 
 
