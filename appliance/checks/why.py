@@ -5,8 +5,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from enum import StrEnum
 
-import msgspec
-
 from appliance.checks.box import Box
 from appliance.checks.ends import End, backends_of, find_end, policy
 from appliance.checks.tunnels import reason_code
@@ -22,6 +20,7 @@ from appliance.netcore.plan.values import Address, Role
 from appliance.netcore.probe import names
 from appliance.netcore.probe.ports import Knock, knock
 from appliance.netcore.tunnel import SITE, ChildSa, IkeSa
+from appliance.status.answers import Hop, Walk
 
 _PINGS, _PATIENCE = 5, 1.5
 _ICMP_AND_IP = {4: 28, 6: 48}
@@ -43,29 +42,9 @@ class Step(StrEnum):
     BACKEND = "backend"
 
 
-class Hop(msgspec.Struct, frozen=True):
-    """One step. `ok` is None where it can't be told from here."""
-
-    step: Step
-    ok: bool | None
-    text: str
-    evidence: str = ""
-    remedy: str = ""
-
-
-class Walk(msgspec.Struct, frozen=True):
-    """The whole path. `breaks` is the first step that fails; empty if none does."""
-
-    a: str
-    b: str
-    port: int | None
-    hops: tuple[Hop, ...]
-    breaks: str = ""
-
-
 def conclusion(a: str, b: str, port: int | None, hops: tuple[Hop, ...]) -> Walk:
     """The walk, with the place where it breaks."""
-    return Walk(a, b, port, hops, next((str(hop.step) for hop in hops if hop.ok is False), ""))
+    return Walk(a, b, hops, port, next((hop.step for hop in hops if hop.ok is False), ""))
 
 
 async def walk(box: Box, a: str, b: str, port: int | None) -> AsyncIterator[Hop]:
@@ -97,7 +76,7 @@ async def walk(box: Box, a: str, b: str, port: int | None) -> AsyncIterator[Hop]
     else:
         async for hop in _to_peer(box, plan, far, port, outbound=outbound):
             yield hop
-            if hop.ok is False and hop.step is Step.POLICY:
+            if hop.ok is False and hop.step == Step.POLICY:
                 return
     if outbound and port is not None and target.address is not None:
         yield await _connect(target, port)

@@ -4,12 +4,13 @@
 import asyncio
 
 from appliance.checks.box import open_box
-from appliance.checks.why import Hop, Walk, conclusion, walk
+from appliance.checks.why import conclusion, walk
 from appliance.cli.doctor_words import wrap
 from appliance.cli.errors import Exit, need_root
 from appliance.cli.text import print_json
 from appliance.netcore.plan.values import builtins
 from appliance.paths import Paths
+from appliance.status.answers import Hop, Walk
 
 _MARKS = {True: "ok", False: "BREAKS", None: "?"}
 
