@@ -137,7 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="orillo-cloud",
         description="The operator of an Orillo fabric.",
-        epilog="verbs:\n" + "\n".join(f"  {name:{width}}  {text}" for name, (text, _) in VERBS.items()),
+        epilog="verbs:\n"
+        + "\n".join(f"  {name:{width}}  {text}" for name, (text, _) in VERBS.items())
+        + "\n\nexit codes: 0 ok, 1 a fault was found, 2 usage, 3 cannot run, 4 degraded",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
