@@ -23,6 +23,8 @@ from tests.lab.topology import Address, End, Host, HostRole, Link, Route, Topolo
 
 _RESOLVERS = Path("/etc/netns")
 _RECORD = "lab.json"
+#: The tree that this code belongs to.
+CHECKOUT = str(Path(__file__).resolve().parents[2])
 
 #: A router forwards and has no opinion on paths.
 _ROUTER = {
@@ -46,11 +48,12 @@ _FRESH_HOST = {
 
 @dataclass(frozen=True)
 class Record:
-    """Whose run this is: the names' prefix, its process, and whether it was the one to make /etc/netns."""
+    """Whose run this is: the names' prefix, its process and checkout, and whether it made /etc/netns."""
 
     prefix: str
     owner: int
     made_directory: bool
+    checkout: str = ""
 
 
 class Namespaces:
@@ -61,7 +64,7 @@ class Namespaces:
         self.prefix = _unused_prefix()
         self.relays: dict[Link, Process] = {}
         workdir.mkdir(parents=True, exist_ok=True)
-        self._record = Record(self.prefix, os.getpid(), made_directory=not _RESOLVERS.exists())
+        self._record = Record(self.prefix, os.getpid(), not _RESOLVERS.exists(), CHECKOUT)
         (workdir / _RECORD).write_text(json.dumps(asdict(self._record)))
 
     def name(self, host: str) -> str:
@@ -183,12 +186,15 @@ class Namespaces:
             run("ip", "-n", self.name(host.name), "route", "replace", *_route_words(route))
 
 
-def remove_left_over(parent: Path, pattern: str) -> list[Path]:
-    """Remove every run below `parent` whose process is no more; returns the work directories removed."""
+def remove_left_over(parent: Path, pattern: str, checkout: str = CHECKOUT) -> list[Path]:
+    """Remove the runs of a checkout below `parent` whose process is no more; returns their directories.
+
+    Somebody else's, who works in another checkout, may be kept for a reason.
+    """
     removed = []
     for workdir in parent.glob(pattern):
         record = read_record(workdir)
-        if record and not is_running(record.owner):
+        if record and record.checkout == checkout and not is_running(record.owner):
             remove_run(record)
             shutil.rmtree(workdir)
             removed.append(workdir)

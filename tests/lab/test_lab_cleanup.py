@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.command import run
 from tests.lab.conftest import small_topology
-from tests.lab.namespaces import Namespaces, read_record, remove_left_over
+from tests.lab.namespaces import CHECKOUT, Namespaces, read_record, remove_left_over
 from tests.lab.process import Process, environment, is_running
 from tests.lab.topology import NatKind
 from tests.lab.wait import until
@@ -64,6 +64,22 @@ def test_run_that_was_killed_is_found_by_its_record(tmp_path: Path) -> None:
     finally:
         living.remove()
         dead.remove()
+
+
+def test_another_checkouts_kept_lab_is_left_alone(tmp_path: Path) -> None:
+    """Its process is gone as well, but somebody looks around in it."""
+    theirs = Namespaces(tmp_path / "run-a")
+    theirs.add("host")
+    try:
+        record = tmp_path / "run-a/lab.json"
+        text = record.read_text().replace(str(os.getpid()), str(_ended_pid()))
+        record.write_text(text.replace(CHECKOUT, "/elsewhere"))
+        assert remove_left_over(tmp_path, "run-*") == []
+        assert traces(theirs.prefix)
+        assert remove_left_over(tmp_path, "run-a", "/elsewhere") == [tmp_path / "run-a"]
+        assert not traces(theirs.prefix)
+    finally:
+        theirs.remove()
 
 
 def _ended_pid() -> int:

@@ -26,7 +26,7 @@ from tests.lab.demo.checks import CHECKS, KUBERNETES_CHECKS
 from tests.lab.demo.report import Outcome, as_json, table
 from tests.lab.demo.topology import CACHE, SERVICE_NAME
 from tests.lab.demo.world import World
-from tests.lab.namespaces import Namespaces, remove_left_over
+from tests.lab.namespaces import Namespaces, read_record, remove_left_over
 from tests.lab.product import Installation, Product
 from tests.lab.wait import TimedOutError
 
@@ -57,7 +57,7 @@ class Options:
     json: bool
     only: tuple[str, ...]
     keep: bool
-    clean: bool
+    clean: Path | None
     product: Product
     kubernetes: Path | None
 
@@ -69,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if missing:
         say(f"the demo can't run here: {missing}")
         return 3
-    if options.clean:
-        return _clean()
+    if options.clean is not None:
+        return _clean(options.clean)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
     try:
@@ -154,7 +154,7 @@ Look around, from this directory, with
   ip netns exec {namespaces.name("pod-shop1")} dig @{CACHE} {SERVICE_NAME} +short
   swanctl --list-sas --uri unix://{namespaces.workdir}/shop1/run/orillo/charon.vici
 and remove all of it with
-  ./dev demo --clean""")
+  ./dev demo --clean {namespaces.workdir}""")
 
 
 def _words(namespaces: Namespaces, program: tuple[str, ...], host: str, verb: str) -> str:
@@ -163,8 +163,17 @@ def _words(namespaces: Namespaces, program: tuple[str, ...], host: str, verb: st
     return " ".join(inside(installation.ns, installation.command(verb)))
 
 
-def _clean() -> int:
-    removed = remove_left_over(Path(tempfile.gettempdir()), f"{_WORKDIR}*")
+def _clean(kept: Path) -> int:
+    """Remove one demo by its directory; or, given the directory of all of them, those of this checkout."""
+    everywhere = Path(tempfile.gettempdir())
+    if kept == everywhere:
+        removed = remove_left_over(everywhere, f"{_WORKDIR}*")
+    else:
+        record = read_record(kept)
+        if record is None:
+            say(f"{kept} is no demo's directory: --keep said which it is")
+            return 2
+        removed = remove_left_over(kept.parent, kept.name, record.checkout)
     say("\n".join(f"removed {path}" for path in removed) or "nothing to remove")
     return 0
 
@@ -190,7 +199,14 @@ def _read_options(argv: Sequence[str] | None) -> Options:
         help="run this check (repeatable): %(choices)s",
     )
     parser.add_argument("--keep", action="store_true", help="leave all up, and say how to look around")
-    parser.add_argument("--clean", action="store_true", help="remove what --keep or a killed run left")
+    parser.add_argument(
+        "--clean",
+        type=Path,
+        nargs="?",
+        metavar="DIR",
+        const=Path(tempfile.gettempdir()),
+        help="remove what --keep or a killed run left: that below DIR, or all of this checkout",
+    )
     parser.add_argument(
         "--kubernetes", action="store_true", help="inventory from a real API server, made by ./dev kube"
     )
