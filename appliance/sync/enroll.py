@@ -48,6 +48,8 @@ async def _pinned_ca(token: Token) -> tuple[bytes, ...]:
     if not pinned:
         raise IdentityError(
             f"the CA at {token.enroll_url} is not the one that the token vouches for: the token is another "
-            "operator's, or something on the way answers in its place. The token was not sent"
+            "operator's, or something on the way answers in its place. The token was not sent; compare the "
+            "address with the operator, and get a token of this cluster with "
+            "`orillo-cloud token create --name NODE`"
         )
     return pinned

@@ -14,6 +14,9 @@ class TokenError(ValueError):
     """The text is no token of ours."""
 
 
+_REMEDY = "give it whole, or get a new one with `orillo-cloud token create --name NODE`"
+
+
 class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a token's text carries. `ca_pin` is the SHA-256 (hex) of the CA certificate's DER bytes."""
 
@@ -35,9 +38,9 @@ def parse_token(text: str) -> Token:
     """Read a token's text; raises `TokenError` without repeating any of it, for it holds a secret."""
     text = text.strip()
     if not text.startswith(_PREFIX):
-        raise TokenError(f"this is no enrolment token: one starts with {_PREFIX!r}")
+        raise TokenError(f"this is no enrolment token, which starts with {_PREFIX!r}: {_REMEDY}")
     body = text.removeprefix(_PREFIX)
     try:
         return decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), Token)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise TokenError("this token is damaged: part of it is missing or was changed") from error
+        raise TokenError(f"this token is damaged, part of it is missing or was changed: {_REMEDY}") from error

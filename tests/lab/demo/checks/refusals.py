@@ -17,6 +17,8 @@ _UNKNOWN_FIELD = manifests.community(("shop1", "depot"), "typo").replace("member
 _OVERLAP = manifests.edge("kiosk-2").replace("status:", "spec:\n  podCIDRs: [10.77.0.128/25]\nstatus:")
 _FIRST = manifests.edge("kiosk-1").replace("status:", "spec:\n  podCIDRs: [10.77.0.0/24]\nstatus:")
 
+_NEW_TOKEN = "`orillo-cloud token create"  # noqa: S105 -- what every refusal of a token ends with
+
 
 def bad_input(world: World) -> str:
     """All of it; what is refused leaves nothing behind."""
@@ -26,9 +28,13 @@ def bad_input(world: World) -> str:
 def _bad_manifests(world: World) -> str:
     good = manifests.community(("shop1", "depot"), "good")
     cases = {
-        "unknown-field": ((good, _UNKNOWN_FIELD), "document 2", ("membres", "members")),
-        "overlap": ((_FIRST, _OVERLAP), "document 2", ("10.77.0.", "podCIDR", "kiosk-1")),
-        "duplicate": ((good, good), "document 2", ("metadata.name", "good")),
+        "unknown-field": ((good, _UNKNOWN_FIELD), "document 2", ("membres", "Did you mean `members`?")),
+        "overlap": (
+            (_FIRST, _OVERLAP),
+            "document 2",
+            ("10.77.0.", "podCIDR", "kiosk-1", "give one of them another prefix"),
+        ),
+        "duplicate": ((good, good), "document 2", ("metadata.name", "good", "Keep one of the two")),
     }
     for case, (documents, document, words) in cases.items():
         file = manifests.write(world.manifests / "bad" / f"{case}.yaml", *documents)
@@ -41,7 +47,7 @@ def _bad_manifests(world: World) -> str:
         ("node", "kiosk-2"),
     ):
         expect(not world.operator.call("get", kind, name).ok, f"{kind} {name} of a refused apply is there")
-    return f"{len(cases)} manifests refused whole, with file, document and field"
+    return f"{len(cases)} manifests refused whole, with file, document, field and remedy"
 
 
 def _expect_refusal(case: str, result: Result, words: tuple[str, ...]) -> None:
@@ -67,7 +73,9 @@ def _bad_tokens(world: World) -> str:
     expect(len(set(said.values())) == len(said), f"two of them are told the same: {said}")
     for case, word in (("used", "used"), ("expired", "expired"), ("foreign-CA", "CA")):
         expect(word in said[case], f"{case} token: the message does not say so: {said[case]}")
-    return f"{len(said)} tokens refused, each with its own message"
+    for case, text in said.items():
+        expect(_NEW_TOKEN in text, f"{case} token: the message names no remedy: {text}")
+    return f"{len(said)} tokens refused, each with its own message and a remedy"
 
 
 def _enroll_elsewhere(device: Device, case: str, token: str) -> str:
@@ -105,13 +113,17 @@ def _bad_plan(world: World) -> str:
         shop.start(Daemon.AGENT)
         used = until(lambda: int(shop.status().get("generation", 0)), "shop2 uses a plan", 20, 0.3)
         told = _somewhere(shop, newest)
+        remedy = until(lambda: _remedy(shop), "shop2 says what to do about it", 20, 0.3)
     finally:
         uplink.heal()
     expect(used < generation, f"shop2 still uses generation {used}, whose plan was changed on disk")
     expect(told, f"neither status nor log of shop2 speaks of {newest.name}")
     until(lambda: shop.status().get("generation", 0) >= generation, "shop2 gets a good plan", 40, 0.5)
     world.wait_for_tunnels("shop2", 30)
-    return f"plan {generation} with one byte changed refused, {used} used instead, fetched anew once online"
+    return (
+        f"plan {generation} with one byte changed refused, {used} used instead, fetched anew once online; "
+        f"the device says: {remedy}"
+    )
 
 
 def _with_one_byte_changed(data: bytes) -> bytes:
@@ -123,3 +135,9 @@ def _with_one_byte_changed(data: bytes) -> bytes:
 def _somewhere(device: Device, file: Path) -> bool:
     """Whether the device's status or its agent's log names the file."""
     return file.name in str(device.status()) or file.name in device.daemons[Daemon.AGENT].output()
+
+
+def _remedy(device: Device) -> str:
+    """What its status says to do about a slot that was refused."""
+    found = device.status().get("conditions", [])
+    return next((one["remedy"] for one in found if one["code"] == "plan-slot-refused"), "")
