@@ -137,6 +137,10 @@ class Membership:
         confirmation, follower = self._confirmation, self._follower
         if confirmation is None or follower is None or not confirmation.is_open:
             return None
+        if follower.disowned:
+            # Its peers were told to forget it: without the tunnels, another plan would fare no better.
+            confirmation.excuse()
+            return None
         confirmation.applied()
         working = self._signs(since=confirmation.since or 0.0)
         if Sign.CONTROL not in working:
@@ -185,6 +189,8 @@ class Membership:
 
     def _renewed(self, device: DeviceIdentity) -> None:
         self.device = device
+        if self._confirmation is not None:
+            self._confirmation.rely_on(PlanStore(self._paths.plans, device.plan_keys, device.identity))
         self._around.changed()
 
     def _control_changed(self) -> None:

@@ -37,6 +37,16 @@ class Confirmation:
             self._trial = pending
             self.kept = loaded.before or loaded.held
 
+    def rely_on(self, store: PlanStore) -> None:
+        """Read the slots by another trust from now on."""
+        self._store = store
+
+    def excuse(self) -> None:
+        """What was lost was not the plan's doing: the operator has let this device go."""
+        if self.is_open:
+            self._end(self.held)
+            self._guarded(self._store.keep)
+
     @property
     def is_open(self) -> bool:
         """Whether the plan in force has still to prove itself."""

@@ -6,7 +6,6 @@ Being offline is a state of a site, not an error: one line in the log when it be
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,14 +14,14 @@ from typing import Protocol
 
 import msgspec
 
-from appliance import __version__
 from appliance.netcore.errors import DoorError
+from appliance.netcore.kernel.files import read
 from appliance.netcore.plan.codec import PlanError
 from appliance.netcore.plan.exchange import PLAN_NONE, Report, TrustAnswer
 from appliance.paths import Paths
 from appliance.status.model import Control
 from appliance.sync.errors import ControlError, RefusedError
-from appliance.sync.identity import DeviceIdentity
+from appliance.sync.identity import DeviceIdentity, believe
 from appliance.sync.renew import renew, renewal_due
 from appliance.sync.reporting import Reporter
 from appliance.sync.store import Held, PlanStore
@@ -89,7 +88,7 @@ class Follower:
     """The loops for one identity.
 
     `control` says how they stand, `held` is the newest plan on disk that is good, and `contact` the monotonic
-    time of the last answer of the control endpoint.
+    time of the last answer of the control endpoint. `disowned`: the operator has no plan for us any more.
     """
 
     def __init__(
@@ -113,6 +112,8 @@ class Follower:
         self._etag = held.digest if held else None
         self._woken = asyncio.Event()
         self._renew_after: datetime | None = None
+        self._believed: object = None
+        self.disowned = False
         self._reporter = Reporter(tell.report, self._send, self._timing)
 
     def wake(self) -> None:
@@ -156,6 +157,7 @@ class Follower:
                 continue
             failures = 0
             self._connected()
+            await self.believe_the_plan()
             await self.renew_if_due()
             if polled is Polled.NOT_KEPT:
                 await self._timing.sleep(_KEEP_AGAIN)
@@ -174,9 +176,11 @@ class Follower:
         except RefusedError as error:
             if error.code != PLAN_NONE:
                 raise
+            self.disowned = True
             self._refuse(str(error))
             return Polled.NOTHING
         self.contact = self._timing.monotonic()
+        self.disowned = False
         if offer is None:
             return Polled.NOTHING
         before = self._etag
@@ -208,13 +212,11 @@ class Follower:
         return Polled.PLAN
 
     def _check(self, store: PlanStore, offered: Held) -> None:
-        generation, needed = offered.plan.generation, offered.plan.min_agent
+        generation = offered.plan.generation
         if (reason := store.why_undone(offered.digest)) is not None:
             raise PlanError(f"generation {generation} was tried and undone: {reason}")
         if self.held is not None and generation < self.held.plan.generation:
             raise PlanError(f"generation {generation} is older than {self.held.plan.generation}, held here")
-        if _release(needed) > _release(__version__):
-            raise PlanError(f"generation {generation} needs agent {needed}, this is {__version__}: update it")
 
     def _refuse(self, reason: str) -> None:
         """Say why the newest plan is not used; or, with no reason, that it is."""
@@ -255,6 +257,32 @@ class Follower:
         if self.control != before:
             self._tell.control()
 
+    async def believe_the_plan(self) -> None:
+        """Take over the trust of the plan in force: renewal is too far away to wait for, and may fail.
+
+        A plan that does not vouch for the key that signed it could not be read again once it is believed.
+        """
+        if self.held is None or self.held.plan.trust == self._believed:
+            return
+        trust = self.held.plan.trust
+        before = self._endpoint
+        try:
+            data = read(self.held.slot) or b""
+            PlanStore(self._paths.plans, trust.plan_keys, self._device.identity).verify(data)
+            device = believe(self._paths, self._device, trust.ca, trust.plan_keys)
+            endpoint = before if device is self._device else self._connect(device)
+        except (PlanError, DoorError) as error:
+            log.warning("plan: its trust is not taken over: %s", error)
+            self._believed = trust if isinstance(error, PlanError) else None
+            return
+        self._believed = trust
+        if device is self._device:
+            return
+        log.info("plan: its trust is taken over: %d plan keys", len(trust.plan_keys))
+        self._device, self._endpoint = device, endpoint
+        await before.close()
+        self._tell.identity(device)
+
     async def renew_if_due(self) -> None:
         """Renew the certificate when its time has come; a failure is tried again after an hour."""
         now = self._timing.now()
@@ -277,8 +305,3 @@ class Follower:
         # Looked up at each call: renewal puts another endpoint in its place.
         await self._endpoint.report(report)
         self.contact = self._timing.monotonic()
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version, to compare two of them."""
-    return tuple(int(part) for part in re.findall(r"(?:^|(?<=\.))\d+", version))

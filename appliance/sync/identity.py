@@ -5,6 +5,7 @@
 enrolment and renewal change everything in one rename, and a power cut leaves the old identity or the new one.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.netcore.kernel.files import read
+from appliance.netcore.kernel.files import read, read_text
 from appliance.netcore.plan.identity import Identity
 from appliance.paths import Paths
 from appliance.sync.errors import IdentityError
@@ -87,16 +88,34 @@ def _device(paths: Paths, trust: TrustFile) -> DeviceIdentity:
 def staging(paths: Paths) -> Iterator[Path]:
     """A private directory for an identity in the making; it is gone at the end unless it was committed.
 
-    Made before a token is spent, so that a full or read-only disk costs no token.
+    Made before a token is spent, so that a full or read-only disk costs no token. Only one can be in the
+    making: of an enrolment and a renewal at once, the second would drop what the first has made.
     """
     with _told(paths):
         paths.state.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix="identity-", dir=paths.state))
+    with _alone(paths):
+        with _told(paths):
+            staged = Path(tempfile.mkdtemp(prefix="identity-", dir=paths.state))
+        try:
+            yield staged
+        finally:
+            if not _is_current(paths, staged):
+                shutil.rmtree(staged, ignore_errors=True)
+
+
+@contextmanager
+def _alone(paths: Paths) -> Iterator[None]:
+    """Hold the state directory against others who would change the identity; a crash lets go of it."""
+    handle = os.open(paths.state, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield staged
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            text = "another enrolment or a renewal is under way: try again in a moment"
+            raise IdentityError(text) from error
+        yield
     finally:
-        if not _is_current(paths, staged):
-            shutil.rmtree(staged, ignore_errors=True)
+        os.close(handle)
 
 
 def write_key(staged: Path, key: bytes) -> None:
@@ -119,6 +138,36 @@ def commit(
         _point_to(paths, staged)
         _drop_others(paths, staged)
     return _device(paths, trust)
+
+
+def believe(
+    paths: Paths, device: DeviceIdentity, ca: Sequence[str], plan_keys: Mapping[str, str]
+) -> DeviceIdentity:
+    """The same identity with another trust, put in place of what was believed before.
+
+    `device` itself if that is nothing new. Raises `IdentityError`; nothing has changed then.
+    """
+    if _words(ca) == _words([read_text(device.ca) or ""]) and dict(plan_keys) == dict(device.plan_keys):
+        return device
+    with staging(paths) as staged:
+        held, key, leaf = load_identity(paths), read(device.key), read(device.certificate)
+        if held is None or held.identity != device.identity or key is None or leaf is None:
+            raise IdentityError("the device was enrolled anew meanwhile: the trust of before is not used")
+        write_key(staged, key)
+        stored = TrustFile(
+            identity=device.identity,
+            enroll_url=device.enroll_url,
+            control_url=device.control_url,
+            plan_keys=dict(plan_keys),
+            not_before=device.not_before,
+            not_after=device.not_after,
+        )
+        return commit(paths, staged, stored, leaf, [text.encode() for text in ca])
+
+
+def _words(ca: Sequence[str]) -> list[str]:
+    """Certificates to compare: PEM says the same whatever its white space."""
+    return "".join(ca).split()
 
 
 def forget_identity(paths: Paths) -> bool:

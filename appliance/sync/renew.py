@@ -8,7 +8,7 @@ from typing import Protocol
 from appliance.netcore.plan.exchange import TrustAnswer
 from appliance.paths import Paths
 from appliance.sync.errors import IdentityError
-from appliance.sync.identity import DeviceIdentity, TrustFile, commit, staging, write_key
+from appliance.sync.identity import DeviceIdentity, TrustFile, commit, load_identity, staging, write_key
 
 _DUE = 2 / 3
 _SPREAD = 1 / 20
@@ -45,6 +45,9 @@ async def renew(paths: Paths, device: DeviceIdentity, client: Renewer) -> Device
     from appliance.sync.identity_keys import make_csr, new_key, read_new_leaf
 
     with staging(paths) as staged:
+        held = load_identity(paths)
+        if held is None or held.identity != device.identity:
+            raise IdentityError("the device was enrolled anew meanwhile: the identity before is not renewed")
         key = new_key()
         write_key(staged, key)
         trust = await client.trust()

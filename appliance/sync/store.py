@@ -4,6 +4,7 @@
 Beside the slots stand the trial that runs, if one does, and the digests of plans that were tried and undone.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from appliance import __version__
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import read, remove, write_atomic
 from appliance.netcore.plan.codec import PlanError
@@ -65,8 +67,15 @@ class PlanStore:
         self._owner = owner
 
     def verify(self, data: bytes, slot: Path | None = None) -> Held:
-        """The plan in `data`, if it may be believed. Raises `PlanError`."""
+        """The plan in `data`, if it may be believed and this agent is new enough for it.
+
+        Both on arrival and at every load: an agent can be put back to an older one. Raises `PlanError`.
+        """
         plan = verify(data, self._plan_keys, self._owner)
+        if _release(plan.min_agent) > _release(__version__):
+            raise PlanError(
+                f"generation {plan.generation} needs agent {plan.min_agent}, this is {__version__}: update it"
+            )
         digest = msgspec.json.decode(data, type=_Digest).digest
         return Held(plan, digest, slot or self._directory / _SLOTS[0])
 
@@ -142,6 +151,11 @@ class PlanStore:
 
     def _slots(self) -> tuple[Path, Path]:
         return self._directory / _SLOTS[0], self._directory / _SLOTS[1]
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version, to compare two of them."""
+    return tuple(int(part) for part in re.findall(r"(?:^|(?<=\.))\d+", version))
 
 
 def _trusting(held: Held, newest: Held) -> Held:

@@ -10,16 +10,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.netcore.plan.exchange import PLAN_NONE, Report, TrustAnswer, TunnelState
+from appliance.netcore.plan.model import Trust
+from appliance.netcore.plan.signature import sign
 from appliance.paths import Paths
 from appliance.sync.errors import ControlError, RefusedError, UnreachableError
 from appliance.sync.follow import Follower, Listeners, Polled
-from appliance.sync.identity import DeviceIdentity
+from appliance.sync.identity import DeviceIdentity, load_identity
 from appliance.sync.store import Held, PlanStore
 from appliance.sync.timing import Timing, back_off
 from tests.unit.plan.plans import SHOP1
-from tests.unit.sync.devices import START, document, enrolled, plan_keys
+from tests.unit.sync.devices import KEY, START, document, enrolled, plan_keys, plan_of
 
 
 @dataclass(frozen=True)
@@ -288,3 +291,50 @@ async def test_endpoint_is_closed_at_the_end(site: Site) -> None:
 def test_back_off_doubles_up_to_half_a_minute(failures: int, longest: float) -> None:
     assert back_off(failures, 0.0) == longest
     assert max(1.0, longest / 2) <= back_off(failures, 0.999) <= longest
+
+
+NEW_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+
+
+def trusting(*keys: dict[str, str], ca: str = "ca") -> Trust:
+    return Trust(ca=(ca,), plan_keys={name: value for each in keys for name, value in each.items()})
+
+
+async def test_trust_of_a_plan_is_believed_at_once(tmp_path: Path) -> None:
+    """Keys change in phases: both are trusted, the new one signs, the old one is dropped."""
+    site = make_site(tmp_path)
+    phases = (
+        sign(plan_of(3, trust=trusting(plan_keys(), plan_keys(NEW_KEY), ca="two CAs")), KEY),
+        sign(plan_of(4, trust=trusting(plan_keys(NEW_KEY))), NEW_KEY),
+    )
+    site.endpoint.script += [Sent(body, str(number)) for number, body in enumerate(phases)]
+    for _ in phases:
+        assert await site.follower.poll_once() is Polled.PLAN
+        await site.follower.believe_the_plan()
+    device = load_identity(Paths(tmp_path))
+    assert device is not None
+    assert device.plan_keys == plan_keys(NEW_KEY)
+    assert device.ca.read_text() == "ca"
+    assert device.key.read_bytes() == b"key"
+    # What the old key signed is now nobody's word.
+    site.endpoint.script.append(Sent(document(5), "of the old key"))
+    assert await site.follower.poll_once() is Polled.REFUSED
+
+
+async def test_trust_that_leaves_out_the_key_that_signed_it_is_not_taken_over(tmp_path: Path) -> None:
+    """The plan itself could not be read again after a reboot."""
+    site = make_site(tmp_path)
+    site.endpoint.script.append(Sent(document(3, trust=trusting(plan_keys(NEW_KEY))), "3"))
+    assert await site.follower.poll_once() is Polled.PLAN
+    await site.follower.believe_the_plan()
+    device = load_identity(Paths(tmp_path))
+    assert device is not None
+    assert device.plan_keys == plan_keys()
+
+
+async def test_node_that_is_gone_is_not_the_plans_fault(site: Site) -> None:
+    site.endpoint.script += [RefusedError(PLAN_NONE, "no Node of this name"), sent(3)]
+    await site.follower.poll_once()
+    assert site.follower.disowned
+    await site.follower.poll_once()
+    assert not site.follower.disowned

@@ -4,9 +4,11 @@
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,3 +92,37 @@ async def test_a_disk_that_takes_no_key_is_told_as_such(
         with pytest.raises(IdentityError, match="No space left"):
             await renew(Paths(tmp_path), device, BrokenEndpoint(None))
     assert load_identity(Paths(tmp_path)) == device
+
+
+class EnrolsMeanwhile(BrokenEndpoint):
+    """While the request is on its way, somebody enrols the device again."""
+
+    def __init__(self, paths: Paths) -> None:
+        super().__init__(None)
+        self._paths = paths
+
+    async def trust(self) -> TrustAnswer:
+        with pytest.raises(IdentityError, match="under way"):
+            enrolled(self._paths)
+        return await super().trust()
+
+
+async def test_renewal_and_enrolment_never_meet(tmp_path: Path) -> None:
+    """Of two at once the second is told to wait, before it spends a token; the first loses nothing."""
+    paths = Paths(tmp_path)
+    device = enrolled(paths)
+    with pytest.raises(UnreachableError, match="gone in the middle"):
+        await renew(paths, device, EnrolsMeanwhile(paths))
+    assert load_identity(paths) == device
+    # And once the first is over, the second goes through.
+    assert enrolled(paths) == load_identity(paths)
+
+
+async def test_successor_is_not_written_over_by_a_renewal_of_who_was_before(tmp_path: Path) -> None:
+    """The agent has not heard yet that the device was enrolled beside it."""
+    paths = Paths(tmp_path)
+    device = enrolled(paths)
+    before = replace(device, identity=msgspec.structs.replace(device.identity, instance="0a0a0a0a"))
+    with pytest.raises(IdentityError, match="enrolled anew"):
+        await renew(paths, before, BrokenEndpoint(b""))
+    assert load_identity(paths) == device

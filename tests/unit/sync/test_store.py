@@ -133,3 +133,12 @@ def test_garbage_in_both_slots_is_no_plan_and_no_crash(tmp_path: Path, garbage: 
     loaded = PlanStore(tmp_path, plan_keys(), SHOP1).load()
     assert loaded.held is None
     assert len(loaded.refused) == 2
+
+
+def test_plan_that_needs_a_newer_agent_is_not_loaded_either(store: PlanStore, tmp_path: Path) -> None:
+    """It was accepted by the agent before, which somebody has put back to an older one."""
+    old = store.put(OLD, None)
+    (tmp_path / "b.json").write_bytes(document(9, min_agent="99.0.0"))
+    loaded = store.load()
+    assert loaded.held == old
+    assert "needs agent 99.0.0" in loaded.refused[0]

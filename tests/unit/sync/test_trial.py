@@ -189,3 +189,15 @@ def test_damaged_memory_is_no_memory(tmp_path: Path) -> None:
     (tmp_path / "trial.json").write_bytes(b"\xff{")
     assert store_in(tmp_path).load().held == old
     assert store_in(tmp_path).open_trial() is None
+
+
+def test_device_that_the_operator_let_go_undoes_nothing(tmp_path: Path) -> None:
+    """Its Node was deleted while a plan was on trial: its hubs were told to forget it, whatever the plan."""
+    clock = Clock()
+    confirmation, _, new = begun(tmp_path, clock)
+    confirmation.applied()
+    assert run_for(confirmation, clock, CONFIRM_WITHIN - 5, frozenset({Sign.CONTROL})) is Verdict.OPEN
+    confirmation.excuse()
+    assert run_for(confirmation, clock, CONFIRM_WITHIN, frozenset({Sign.CONTROL})) is Verdict.OPEN
+    assert (confirmation.held, confirmation.undone) == (new, "")
+    assert Confirmation(store_in(tmp_path), clock).held == new
