@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from appliance.checks.box import OnDisk
@@ -68,7 +69,7 @@ async def run(paths: Paths, settings: Settings) -> None:
     capability = await probe()
     log.info("ESP: %s (%s)", capability.ipsec, capability.reason)
     async with AsyncExitStack() as stack:
-        doors = await stack.enter_async_context(open_doors(paths))
+        doors = await stack.enter_async_context(open_doors(paths, Path(settings.kernel.sysctls)))
         agent = Agent(doors, capability, settings.dns.resolvers)
         stack.push_async_callback(agent.close)
         if settings.metrics.address is not None:

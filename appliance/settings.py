@@ -8,6 +8,9 @@ format = "text"            # text, or json: one object a line
 [dns]
 resolvers = ["192.0.2.53"] # asked for all that the plan does not answer, instead of the host's own
 
+[kernel]
+sysctls = "/proc/sys"      # where the kernel's settings are written; a container's own are read-only
+
 [metrics]
 address = "127.0.0.1"      # where Prometheus finds /metrics; without it only the status socket has them
 port = 9410
@@ -40,6 +43,12 @@ class Dns(msgspec.Struct, frozen=True):
     resolvers: tuple[Address, ...] = ()
 
 
+class Kernel(msgspec.Struct, frozen=True):
+    """Where the kernel's settings can be written."""
+
+    sysctls: str = "/proc/sys"
+
+
 class Metrics(msgspec.Struct, frozen=True):
     """Where metrics are served over HTTP; without an address, nowhere."""
 
@@ -52,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     log: Log = Log()
     dns: Dns = Dns()
+    kernel: Kernel = Kernel()
     metrics: Metrics = Metrics()
 
 
@@ -77,7 +87,7 @@ def load_settings(path: Path) -> Settings:
 
 def _refuse_unknown(path: Path, document: dict[str, Any]) -> None:
     """By hand, so that the error names what would have been right."""
-    sections = {"log": Log, "dns": Dns, "metrics": Metrics}
+    sections = {"log": Log, "dns": Dns, "kernel": Kernel, "metrics": Metrics}
     known = {name: section.__struct_fields__ for name, section in sections.items()}
     for section, content in document.items():
         if section not in known:

@@ -49,7 +49,8 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
         case "enroll":
             from appliance.cli import enroll
 
-            return enroll.run(paths, options.token, json=options.output == "json")
+            asked = enroll.Asked(options.token, options.name, options.once)
+            return enroll.run(paths, asked, json=options.output == "json")
         case "run":
             from appliance.cli import run
 
@@ -114,10 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("-o", dest="output", choices=["json"], help="print JSON")
-    enroll = verbs.add_parser(
-        "enroll", parents=[output], help="make this device a member, with a one-off token"
-    )
-    enroll.add_argument("token", metavar="TOKEN", help="the token, or - to read it from standard input")
+    enroll = verbs.add_parser("enroll", parents=[output], help="make this device a member, with a token")
+    enroll.add_argument("token", metavar="TOKEN", help="the token, - for standard input, or @FILE")
+    enroll.add_argument("--name", default="", help="whom to enrol as; only a token for several asks for it")
+    enroll.add_argument("--once", action="store_true", help="a device that is a member already stays so")
     verbs.add_parser("run", parents=[output], help="run the site's network until stopped")
     verbs.add_parser("status", parents=[output], help="say how the device stands")
     purge = verbs.add_parser("purge", parents=[output], help="take back all that was done to this host")

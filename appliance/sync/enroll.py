@@ -15,10 +15,11 @@ from appliance.sync.identity_keys import (
 )
 
 
-async def enroll(paths: Paths, token: Token) -> DeviceIdentity:
+async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
     """Make a key, redeem the token, and keep what comes back in place of any identity before.
 
-    Raises `DoorError`; then everything is as it was, except that the token may be spent.
+    `name` says who this is to a token for several devices; one for a single device knows it. Raises
+    `DoorError`; then everything is as it was, except that the token may be spent.
     """
     ca = await _pinned_ca(token)
     with staging(paths) as staged:
@@ -27,7 +28,7 @@ async def enroll(paths: Paths, token: Token) -> DeviceIdentity:
         async with verified(token, ca) as client:
             # Asked first: should it fail, the token is still good.
             trust = await client.trust()
-            answer = await client.enrol(make_csr(key))
+            answer = await client.enrol(make_csr(key, name))
         leaf = read_new_leaf(answer, key, ca)
         stored = TrustFile(
             identity=leaf.identity,

@@ -44,12 +44,13 @@ def new_key() -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def make_csr(key: bytes) -> bytes:
+def make_csr(key: bytes, name: str = "") -> bytes:
     """A certificate request for the key: base64 of PKCS#10 DER, as EST has it (RFC 7030, section 4.2.1).
 
-    The server takes the subject from its own record, so the one in here says nothing.
+    `name` is whom to enrol as, which only a token for several devices asks for: the server takes the subject
+    from its own record, and the one in here says nothing otherwise.
     """
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "orillo device")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name or "orillo device")])
     request = (
         x509.CertificateSigningRequestBuilder().subject_name(subject).sign(_private(key), hashes.SHA256())
     )
@@ -62,6 +63,15 @@ def read_certificates(body: bytes) -> tuple[bytes, ...]:
         found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
     except (ValueError, binascii.Error) as error:
         raise IdentityError("the answer holds no certificates: is this an Orillo operator?") from error
+    return tuple(certificate.public_bytes(Encoding.PEM) for certificate in found)
+
+
+def read_bundle(pem: bytes) -> tuple[bytes, ...]:
+    """The certificates of a file, each as PEM. Raises `IdentityError`."""
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise IdentityError("a certificate can't be read: it is damaged or no PEM") from error
     return tuple(certificate.public_bytes(Encoding.PEM) for certificate in found)
 
 

@@ -62,6 +62,25 @@ async def test_enrolling_by_command(endpoint: FakeControlEndpoint, tmp_path: Pat
     assert len(err.splitlines()) == 1
 
 
+async def test_enrolling_in_a_container(endpoint: FakeControlEndpoint, tmp_path: Path) -> None:
+    """The token is in a file, and a pod that starts again asks for no second identity."""
+    file = tmp_path / "token"
+    words = ("enroll", "--once", "--name", "shop1", f"@{file}", "-o", "json")
+    code, _, err = await orillo(tmp_path / "device", *words)
+    assert (code, "can't read the token" in err) == (3, True)
+    file.write_text(endpoint.token("shop1") + "\n")
+    seen = []
+    for _ in range(2):
+        code, out, err = await orillo(tmp_path / "device", *words)
+        assert (code, err) == (0, "")
+        seen.append(json.loads(out)["identity"])
+    assert seen[0] == seen[1]
+    # Not the same device any more: the token is asked, which is spent.
+    other = ("enroll", "--once", "--name", "shop2", f"@{file}")
+    assert "used before" in (await orillo(tmp_path / "device", *other))[2]
+    assert "DNS label" in (await orillo(tmp_path / "device", "enroll", "--name", "Shop 2", f"@{file}"))[2]
+
+
 def report_of(device: DeviceIdentity) -> Callable[[], Report]:
     return lambda: Report(
         identity=device.identity, agent="0", at=datetime.now(UTC), generation=0, digest="", ipsec=""

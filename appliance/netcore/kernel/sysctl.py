@@ -11,7 +11,7 @@ _TAKES_RA = frozenset({"1", "2"})
 
 
 class SysctlDoor:
-    """Reads and writes settings below `root`, which is another directory in tests only."""
+    """Reads and writes settings below `root`: another directory in tests, and in a container."""
 
     def __init__(self, root: Path = Path("/proc/sys")) -> None:
         self._root = root

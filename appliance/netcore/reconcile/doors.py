@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -47,15 +48,15 @@ class Doors:
         self.netlink.close()
 
 
-def open_doors(paths: Paths) -> Doors:
-    """The doors of the box whose files are below `paths`."""
+def open_doors(paths: Paths, sysctls: Path = Path("/proc/sys")) -> Doors:
+    """The doors of the box whose files are below `paths`, and its kernel settings below `sysctls`."""
     netlink = Netlink()
     return Doors(
         paths=paths,
         netlink=netlink,
         links=LinkDoor(netlink),
         routes=RouteDoor(netlink),
-        sysctl=SysctlDoor(),
+        sysctl=SysctlDoor(sysctls),
         nft=NftTable(),
         charon=Charon(paths.vici_socket),
         unbound=UnboundControl(paths.unbound_control),

@@ -165,7 +165,7 @@ def test_token_from_standard_input(tmp_path: Path, capsys: Capture, monkeypatch:
 def test_enrolled_beside_a_daemon_that_can_not_be_told(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def enrolment(paths: Paths, _: Token) -> DeviceIdentity:
+    async def enrolment(paths: Paths, _: Token, _name: str) -> DeviceIdentity:
         return enrolled(paths)
 
     def silent(*_: object) -> NoReturn:

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The chart, and the plain manifest that is made of it, on the real API server."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kube.server import KubeServer
+from tests.unit.kubernetes.manifests import FOLDER, objects
+
+_TREE = Path(__file__).parents[2]
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orillo"
+NAMESPACE = "orillo-system"
+
+
+def helm() -> str:
+    """Where helm is; the test is skipped where it was never built."""
+    command = (str(_TREE / "tests/helm/build.sh"), str(_CACHE), "--where")
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    if not found:
+        pytest.skip("needs helm: run ./dev chart once, with Go installed")
+    return found
+
+
+@pytest.fixture
+def namespace(cluster: KubeServer) -> Iterator[str]:
+    """The namespace of the manifest, empty. No controller runs here that would finish its deletion."""
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    try:
+        yield NAMESPACE
+    finally:
+        cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+        cluster.ask("PUT", f"/api/v1/namespaces/{NAMESPACE}/finalize", _without_finalizers())
+
+
+def _without_finalizers() -> dict[str, object]:
+    metadata, nothing = {"name": NAMESPACE}, {"finalizers": list[str]()}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata, "spec": nothing}
+
+
+def test_the_plain_manifest_is_the_charts_rendering() -> None:
+    rendered = subprocess.run(
+        (str(_TREE / "tests/helm/render.sh"), helm()), capture_output=True, text=True, check=True
+    ).stdout
+    assert rendered == (FOLDER / "orillo.yaml").read_text(), "run ./dev chart"
+
+
+def test_the_chart_is_well_formed_and_takes_other_values(tmp_path: Path) -> None:
+    program = helm()
+    subprocess.run((program, "lint", "--strict", str(FOLDER)), capture_output=True, check=True)
+    words = ("--set", "dataPlane.enabled=false", "--set", "addresses={192.0.2.1,fabric.example}")
+    made = subprocess.run(
+        (program, "template", "x", str(FOLDER), "--namespace", "other", "--kube-version", "1.36.0", *words),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "DaemonSet" not in made
+    assert 'addresses = ["192.0.2.1","fabric.example"]' in made
+    assert NAMESPACE not in made
+
+
+def test_the_server_accepts_every_object(cluster: KubeServer, namespace: str) -> None:
+    """Strictly: a field that it does not know is an error."""
+    said = cluster.kubectl(
+        "apply", "--dry-run=server", "--validate=strict", "-f", str(FOLDER / "orillo.yaml")
+    )
+    assert len(said.splitlines()) == len(objects())
+    assert all(line.endswith("(server dry run)") for line in said.splitlines())
+
+
+def test_what_the_operators_account_may_do(cluster: KubeServer, namespace: str) -> None:
+    cluster.kubectl("apply", "-f", str(FOLDER / "orillo.yaml"))
+
+    def may(verb: str, what: str, *where: str) -> bool:
+        account = f"--as=system:serviceaccount:{namespace}:orillo-cloud"
+        return cluster.kubectl("auth", "can-i", verb, what, account, *where, check=False).split()[0] == "yes"
+
+    assert may("list", "nodes")
+    assert may("patch", "devices.orillo.io", "--subresource=status")
+    for verb in ("get", "list", "watch", "create", "update", "patch", "delete"):
+        assert not may(verb, "secrets", "--all-namespaces"), verb
+        assert not may(verb, "secrets", "--namespace", namespace), verb
+    for verb, what in (
+        ("*", "*"),
+        ("create", "pods"),
+        ("get", "pods/exec"),
+        ("update", "nodes"),
+        ("impersonate", "users"),
+        ("create", "clusterrolebindings"),
+        ("create", "serviceaccounts/token"),
+    ):
+        assert not may(verb, what), (verb, what)
+    default = f"--as=system:serviceaccount:{namespace}:default"
+    assert "no" in cluster.kubectl("auth", "can-i", "get", "nodes", default, check=False).split()
+
+
+def test_uninstalling_leaves_what_the_readme_says(cluster: KubeServer, namespace: str) -> None:
+    cluster.kubectl("apply", "-f", str(FOLDER / "orillo.yaml"))
+    cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", str(FOLDER / "orillo.yaml"))
+    ours = "--selector=app.kubernetes.io/name=orillo"
+    kinds = "clusterroles,clusterrolebindings,crds"
+    left = cluster.kubectl("get", kinds, ours, "-o", "name").split()
+    definitions = {f"customresourcedefinition.apiextensions.k8s.io/{file.stem}" for file in _definitions()}
+    # The rights belong to the tests of this folder, too: `install` makes them anew.
+    assert set(left) == definitions
+
+
+def _definitions() -> list[Path]:
+    return sorted((FOLDER / "crds").glob("*.yaml"))
