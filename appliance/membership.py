@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from appliance.netcore.plan.token import TokenError, parse_token
 from appliance.netcore.plan.values import builtins
 from appliance.paths import Paths
 from appliance.status.model import Control
+from appliance.status.views import Plans, Slot
 from appliance.sync.client import ControlClient
 from appliance.sync.confirm import Confirmation
 from appliance.sync.errors import IdentityError
@@ -99,10 +101,27 @@ class Membership:
         if self.device is None:
             raise IdentityError("this device is not enrolled, so it has no plan")
         loaded = PlanStore(self._paths.plans, self.device.plan_keys, self.device.identity).load()
-        return {
-            "plan": builtins(loaded.held.plan) if loaded.held else None,
-            "before": builtins(loaded.before.plan) if loaded.before else None,
-        }
+        plans = Plans(
+            plan=builtins(loaded.held.plan) if loaded.held else None,
+            before=builtins(loaded.before.plan) if loaded.before else None,
+            slot=_slot(loaded.held),
+            slot_before=_slot(loaded.before),
+        )
+        answer: Mapping[str, Any] = builtins(plans)
+        return answer
+
+    async def keys(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fingerprints of the key in use, and of the one that an enrolment would be for."""
+        # As in `enroll`: most devices are never asked.
+        from appliance.sync.pending import keys
+
+        answer: Mapping[str, Any] = builtins(keys(self._paths))
+        return answer
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the plan in force may still be undone."""
+        return self._confirmation is not None and self._confirmation.is_open
 
     async def run(self) -> None:
         """Follow the control endpoint as who we are; a new enrolment starts anew. Runs until cancelled."""
@@ -203,6 +222,16 @@ class Membership:
         contact = self._follower.contact if self._follower is not None else None
         signs = {Sign.CONTROL: contact is not None and contact > since, Sign.HUB: self._around.hub_answers()}
         return frozenset(sign for sign, holds in signs.items() if holds)
+
+
+def _slot(held: Held | None) -> Slot | None:
+    if held is None:
+        return None
+    try:
+        arrived = datetime.fromtimestamp(held.slot.stat().st_mtime, UTC)
+    except OSError:
+        arrived = None
+    return Slot(held.slot.stem, arrived)
 
 
 async def _until(work: Coroutine[Any, Any, None], over: asyncio.Event) -> None:

@@ -51,6 +51,11 @@ class Paths:
         return self.state / "cni"
 
     @property
+    def cni_results(self) -> Path:
+        """Where container runtimes keep what they asked of CNI (libcni's cache); read only."""
+        return self.root / "var/lib/cni/results"
+
+    @property
     def run(self) -> Path:
         """Gone after a reboot: sockets, rendered configuration, pid files."""
         return self.root / "run/orillo"

@@ -18,6 +18,7 @@ from typing import Any
 from appliance.checks.box import OnDisk
 from appliance.checks.questions import Questions
 from appliance.checks.watch import Watch
+from appliance.looks.offer import Desk
 from appliance.membership import Membership, Surroundings
 from appliance.netcore.charon.events import listen
 from appliance.netcore.desired.facts import Facts
@@ -47,10 +48,11 @@ from appliance.paths import Paths
 from appliance.quiet import WhenQuiet
 from appliance.settings import Settings
 from appliance.snapshot import Known, report, snapshot
+from appliance.status.log import LogRing
 from appliance.status.metrics import render
 from appliance.status.metrics_server import MetricsServer
 from appliance.status.model import Snapshot
-from appliance.status.server import StatusServer
+from appliance.status.server import Offered, StatusServer
 from appliance.sync.identity import DeviceIdentity
 
 log = logging.getLogger(__name__)
@@ -66,11 +68,13 @@ RETRY = 2.0
 async def run(paths: Paths, settings: Settings) -> None:
     """Run until cancelled. Raises `DoorError` if the box can't be worked on at all."""
     settle_allocator()
+    log_ring = LogRing()
+    logging.getLogger().addHandler(log_ring)
     capability = await probe()
     log.info("ESP: %s (%s)", capability.ipsec, capability.reason)
     async with AsyncExitStack() as stack:
         doors = await stack.enter_async_context(open_doors(paths, Path(settings.kernel.sysctls)))
-        agent = Agent(doors, capability, settings.dns.resolvers)
+        agent = Agent(doors, capability, settings.dns.resolvers, log_ring)
         stack.push_async_callback(agent.close)
         if settings.metrics.address is not None:
             server = MetricsServer(settings.metrics.address, settings.metrics.port, agent.metrics)
@@ -82,7 +86,9 @@ async def run(paths: Paths, settings: Settings) -> None:
 class Agent:
     """The loop and what it holds from one turn to the next."""
 
-    def __init__(self, doors: Doors, capability: Capability, resolvers: tuple[Address, ...]) -> None:
+    def __init__(
+        self, doors: Doors, capability: Capability, resolvers: tuple[Address, ...], log_ring: LogRing
+    ) -> None:
         self._doors = doors
         self._capability = capability
         self._resolvers = resolvers
@@ -99,15 +105,18 @@ class Agent:
         around = Surroundings(self._membership_changed, self._report, self._hub_answers)
         self._membership = Membership(doors.paths, around)
         questions = Questions(doors.paths, self._look)
+        desk = Desk(doors, lambda: self._known, self._steering, self._pinger.ping, log_ring)
         commands = {
-            "doctor": questions.doctor,
-            "why": questions.why,
+            **desk.commands,
+            "bugreport": questions.bugreport,
             "enroll": self._membership.enroll,
-            "plan": self._membership.plans,
+            "keys": self._membership.keys,
             "reload": self._membership.reload,
             "resync": self._resync,
         }
-        self._status = StatusServer(doors.paths.status_socket, self.snapshot, commands)
+        walks = {"doctor": questions.doctor, "why": questions.why}
+        offered = Offered(commands, walks, {**desk.looks, "plan": self._membership.plans})
+        self._status = StatusServer(doors.paths.status_socket, self.snapshot, offered)
         self._watch = Watch(doors.paths, self._look, self._status.changed)
 
     async def run(self) -> None:
@@ -153,6 +162,7 @@ class Agent:
     def _membership_changed(self) -> None:
         self._known = replace(
             self._known,
+            on_trial=self._membership.on_trial,
             identity=self._membership.device.identity if self._membership.device else None,
             held=self._membership.held,
             control=self._membership.control,
@@ -216,6 +226,7 @@ class Agent:
         self._ownership.update_own(self._steering.carried())
         tables = {name: outcome.count() for name, outcome in outcomes.items()}
         self._tell(facts, tables)
+        self._note_applied(plan.generation, tables)
         link_up = any(prefix not in plan.prefixes for prefix in facts.connected)
         judged = self._membership.judge(link_up=link_up)
         again = self._retries.after(tables, time.monotonic())
@@ -234,6 +245,12 @@ class Agent:
             # A cut further upstream made no link event; a tunnel that came back says that it is over.
             self._membership.wake()
         return facts
+
+    def _note_applied(self, generation: int, tables: Mapping[str, PhaseCount]) -> None:
+        """When a generation was first wholly there; what waits later does not take that back."""
+        done = not any(count.waiting or count.failed for count in tables.values())
+        if done and generation != self._known.applied:
+            self._known = replace(self._known, applied=generation, applied_at=datetime.now(UTC))
 
     def _tell(self, facts: Facts, tables: Mapping[str, PhaseCount]) -> None:
         for name, count in tables.items():

@@ -14,8 +14,18 @@ from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Plan, Service
 from appliance.netcore.plan.model import ServicePort as PlannedPort
 from appliance.netcore.spec import Capability
-from appliance.netcore.tunnel import IkeSa, Reach
-from appliance.status.model import Backend, Condition, Control, Event, ServicePort, Snapshot, State, Tunnel
+from appliance.netcore.tunnel import ChildSa, IkeSa, Reach
+from appliance.status.model import (
+    Backend,
+    Child,
+    Condition,
+    Control,
+    Event,
+    ServicePort,
+    Snapshot,
+    State,
+    Tunnel,
+)
 from appliance.sync.store import Held
 
 
@@ -32,6 +42,9 @@ class Known:
     reach: Mapping[str, Reach] = field(default_factory=dict)
     tunnels: Mapping[str, TunnelState] = field(default_factory=dict)
     tables: Mapping[str, PhaseCount] = field(default_factory=dict)
+    applied: int = 0
+    applied_at: datetime | None = None
+    on_trial: bool = False
 
 
 def snapshot(
@@ -47,6 +60,9 @@ def snapshot(
         generation=plan.generation if plan else 0,
         digest=known.held.digest if known.held else "",
         plan_issued_at=plan.issued_at if plan else None,
+        applied=known.applied,
+        applied_at=known.applied_at,
+        on_trial=known.on_trial,
         control=known.control,
         ipsec=known.facts.ipsec or "",
         ipsec_reason=known.capability.reason if known.capability else "",
@@ -87,6 +103,7 @@ def _tunnels(known: Known) -> Iterator[tuple[str, Tunnel]]:
     for name, state in sorted(known.tunnels.items()):
         held = [sa for sa in sas.get(name, ()) if sa.established]
         children = [child for sa in held for child in sa.children]
+        peer = known.held.plan.peers.get(name) if known.held else None
         reach = known.reach.get(name)
         yield (
             name,
@@ -99,8 +116,24 @@ def _tunnels(known: Known) -> Iterator[tuple[str, Tunnel]]:
                 bytes_in=sum(child.bytes_in for child in children),
                 bytes_out=sum(child.bytes_out for child in children),
                 reason=state.reason,
+                path=peer.paths[0] if peer else None,
+                local=str(held[0].local or "") if held else "",
+                remote=str(held[0].remote or "") if held else "",
+                children=tuple(map(_child, children)),
             ),
         )
+
+
+def _child(sa: ChildSa) -> Child:
+    return Child(
+        name=sa.name,
+        state=sa.state.lower(),
+        age=float(sa.age),
+        bytes_in=sa.bytes_in,
+        bytes_out=sa.bytes_out,
+        packets_in=sa.packets_in,
+        packets_out=sa.packets_out,
+    )
 
 
 def _services(plan: Plan, facts: Facts) -> Iterator[tuple[str, ServicePort]]:

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the daemon answers to the terminal's questions, `doctor`, `why` and `plan`, as values."""
+"""What the daemon answers to the terminal's questions, `doctor` and `why`, as values."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from appliance.netcore.errors import DoorError
-from appliance.netcore.plan.values import convert
 from appliance.status.model import Condition
-
-T = TypeVar("T")
+from appliance.status.views import read
 
 
 class Hop(msgspec.Struct, frozen=True):
@@ -40,30 +37,11 @@ class Examination(msgspec.Struct, frozen=True):
     checks: tuple[str, ...] = ()
 
 
-class Plans(msgspec.Struct, frozen=True):
-    """The plan in force and the one before it, as documents."""
-
-    plan: dict[str, Any] | None = None
-    before: dict[str, Any] | None = None
-
-
-def read_plans(answer: Mapping[str, Any]) -> Plans:
-    """The answer to `plan`. Raises `DoorError`."""
-    return _read(answer, Plans)
-
-
 def read_walk(answer: Mapping[str, Any]) -> Walk:
     """The answer to `why`. Raises `DoorError`."""
-    return _read(answer, Walk)
+    return read(answer, Walk)
 
 
 def read_examination(answer: Mapping[str, Any]) -> Examination:
     """The answer to `doctor`. Raises `DoorError`."""
-    return _read(answer, Examination)
-
-
-def _read(answer: Mapping[str, Any], kind: type[T]) -> T:
-    try:
-        return convert(answer, kind)
-    except msgspec.ValidationError as error:
-        raise DoorError(f"the daemon's answer can't be read ({error}): is it another version?") from error
+    return read(answer, Examination)

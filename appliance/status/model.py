@@ -13,13 +13,15 @@ import msgspec
 from appliance.netcore.health.condition import Condition, Event, Severity
 from appliance.netcore.plan.exchange import PhaseCount
 from appliance.netcore.plan.identity import Identity
-from appliance.netcore.plan.values import Role, Tier
+from appliance.netcore.plan.values import Path, Role, Tier
 
 __all__ = [
     "Backend",
+    "Child",
     "Condition",
     "Control",
     "Event",
+    "Path",
     "ServicePort",
     "Severity",
     "Snapshot",
@@ -39,8 +41,8 @@ class State(StrEnum):
 class Control(msgspec.Struct, frozen=True):
     """The way to the control endpoint.
 
-    `since` is when `connected` last changed. `error` is why it is not connected. `refused` is why the newest
-    plan that was offered is not used.
+    `since` is when `connected` last changed. `error` is why it is not connected. `offered` is the newest
+    generation that came (0: none since the start), and `refused` why it is not used, if it is not.
     """
 
     url: str = ""
@@ -48,10 +50,26 @@ class Control(msgspec.Struct, frozen=True):
     since: datetime | None = None
     error: str = ""
     refused: str = ""
+    offered: int = 0
+
+
+class Child(msgspec.Struct, frozen=True):
+    """One CHILD SA of a tunnel; `age` is since it was installed."""
+
+    name: str
+    state: str
+    age: float
+    bytes_in: int = 0
+    bytes_out: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
 
 
 class Tunnel(msgspec.Struct, frozen=True):
-    """One tunnel. `up` and `loss` (0 to 1) are by the probe through it; `established` is its SA's age."""
+    """One tunnel. `up` and `loss` (0 to 1) are by the probe through it; `established` is its IKE SA's age.
+
+    `path` is the class of the way: lan, direct, hub or underlay. `local` and `remote` are its outer ends.
+    """
 
     up: bool
     chosen: bool = False
@@ -61,6 +79,10 @@ class Tunnel(msgspec.Struct, frozen=True):
     bytes_in: int = 0
     bytes_out: int = 0
     reason: str = ""
+    path: Path | None = None
+    local: str = ""
+    remote: str = ""
+    children: tuple[Child, ...] = ()
 
 
 class Backend(msgspec.Struct, frozen=True):
@@ -89,6 +111,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     `tunnels` are by peer, `tables` by table, `services` by `name:port name`, `versions` by program.
     `conditions` are what is wrong, gravest first; `events` what came and went of them, oldest first.
+    `applied` is the generation that the tables were last wholly made to be, and `applied_at` when; it lags
+    behind `generation` while some object waits or failed. `on_trial`: it may still be undone.
     """
 
     at: datetime
@@ -98,6 +122,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     digest: str = ""
     plan_issued_at: datetime | None = None
+    applied: int = 0
+    applied_at: datetime | None = None
+    on_trial: bool = False
     control: Control = Control()
     ipsec: str = ""
     ipsec_reason: str = ""

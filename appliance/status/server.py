@@ -4,7 +4,9 @@
     {"op": "status"}  ->  {"ok": true, "status": {...}}
     {"op": "watch"}   ->  the same line now, and again after each change
     {"op": "metrics"} ->  {"ok": true, "metrics": "..."}, as Prometheus reads them
-    {"op": NAME, ...} ->  a command, for administrators only (by the peer's uid, unix(7) SO_PEERCRED)
+    {"op": NAME, ...} ->  a look, for all who may open the socket; or a command or a walk, for administrators
+                          only (by the peer's uid, unix(7) SO_PEERCRED)
+    {"op": WALK, "parts": true, ...}  ->  {"ok": true, "part": {...}} as each is known, then the whole answer
 
 What goes wrong is a line too: {"ok": false, "error": "a sentence"}.
 """
@@ -15,6 +17,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,10 @@ from appliance.status.model import Snapshot
 
 #: A command: the request's other fields in, fields of the answer out. It may raise `DoorError`.
 Command = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+#: Tells a part of an answer that takes its time.
+Tell = Callable[[Mapping[str, Any]], Awaitable[None]]
+#: A command that tells parts as they are known, and returns the whole.
+Walk = Callable[[Mapping[str, Any], Tell], Awaitable[Mapping[str, Any]]]
 
 LONGEST_LINE = 64 * 1024
 _LONGEST_PATH = 107  # sun_path less its terminating NUL (unix(7))
@@ -39,19 +46,33 @@ _TURNS = 4
 _CREDENTIALS = struct.Struct("3i")
 
 
+@dataclass(frozen=True)
+class Offered:
+    """What may be asked for by name: `looks` by all who may open the socket, the others by administrators."""
+
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    walks: Mapping[str, Walk] = field(default_factory=dict)
+    looks: Mapping[str, Command] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(sorted({*self.commands, *self.walks, *self.looks}))
+
+
 class StatusServer:
-    """Serves `snapshot()` and the commands on a unix socket at `path`."""
+    """Serves `snapshot()` and what is offered on a unix socket at `path`."""
 
     def __init__(
         self,
         path: Path,
         snapshot: Callable[[], Snapshot],
-        commands: Mapping[str, Command],
+        offered: Offered,
         administrators: frozenset[int] = frozenset({0}),
     ) -> None:
         self._path = path
         self._snapshot = snapshot
-        self._commands = commands
+        self._offered = offered
         self._administrators = administrators
         self._server: asyncio.Server | None = None
         self._change = asyncio.Event()
@@ -116,6 +137,10 @@ class StatusServer:
             if isinstance(request, dict) and request.get("op") == "watch":
                 await self._watch(reader, writer)
                 return
+            walk = self._offered.walks.get(str(request.get("op"))) if isinstance(request, dict) else None
+            if walk is not None and isinstance(request, dict):
+                await self._walk(walk, request, writer)
+                continue
             await _say(writer, await self._answer(request, writer))
 
     async def _answer(self, request: dict[str, Any] | str, writer: asyncio.StreamWriter) -> dict[str, Any]:
@@ -126,17 +151,36 @@ class StatusServer:
             return {"ok": True, "status": self._snapshot()}
         if name == "metrics":
             return {"ok": True, "metrics": render(self._snapshot())}
-        command = self._commands.get(name) if isinstance(name, str) else None
-        if command is None:
-            return _error(
-                f"unknown op; known are: {', '.join(['status', 'watch', 'metrics', *sorted(self._commands)])}"
-            )
-        if _uid(writer) not in self._administrators:
-            return _error(f"{name!r} is for root only: try it with sudo")
+        open_to_all = isinstance(name, str) and name in self._offered.looks
+        asked = (self._offered.looks if open_to_all else self._offered.commands).get(str(name))
+        if asked is None:
+            known = ", ".join(["status", "watch", "metrics", *self._offered.names])
+            return _error(f"unknown op; known are: {known}")
+        if not open_to_all and not self._may(writer):
+            return _refusal(name)
         try:
-            return {"ok": True, **await command(request)}
+            return {"ok": True, **await asked(request)}
         except DoorError as error:
             return _error(str(error))
+
+    async def _walk(self, walk: Walk, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        """Each part at once for those who want parts; the whole answer for all."""
+        if not self._may(writer):
+            await _say(writer, _refusal(request["op"]))
+            return
+
+        async def tell(part: Mapping[str, Any]) -> None:
+            if request.get("parts") is True:
+                await _say(writer, {"ok": True, "part": part})
+
+        try:
+            answer = {"ok": True, **await walk(request, tell)}
+        except DoorError as error:
+            answer = _error(str(error))
+        await _say(writer, answer)
+
+    def _may(self, writer: asyncio.StreamWriter) -> bool:
+        return _uid(writer) in self._administrators
 
     async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         gone = asyncio.ensure_future(reader.read(1))
@@ -168,6 +212,10 @@ def _parse(line: bytes) -> dict[str, Any] | str:
 
 def _error(text: str) -> dict[str, Any]:
     return {"ok": False, "error": text}
+
+
+def _refusal(name: object) -> dict[str, Any]:
+    return _error(f"{name!r} is for root only: try it with sudo")
 
 
 async def _say(writer: asyncio.StreamWriter, answer: Mapping[str, Any]) -> None:

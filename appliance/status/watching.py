@@ -26,6 +26,19 @@ async def ask(path: Path, op: str, timeout: float = _ANSWER, **fields: Any) -> M
         return read_answer(await _line(lines, path, timeout), path)
 
 
+async def follow(path: Path, op: str, timeout: float, **fields: Any) -> AsyncIterator[Mapping[str, Any]]:
+    """The parts of an answer as they come, each as {"part": ...}, then the whole of it. Raises as `ask`.
+
+    `timeout` is the longest silence, in seconds.
+    """
+    async with _connection(path, op, {**fields, "parts": True}) as lines:
+        while True:
+            answer = read_answer(await _line(lines, path, timeout), path)
+            yield answer
+            if "part" not in answer:
+                return
+
+
 async def watch(path: Path, silence: float = SILENCE) -> AsyncIterator[Snapshot]:
     """Snapshots as they change, until the daemon ends or no longer answers. Raises as `ask`."""
     async with _connection(path, "watch", {}) as lines:

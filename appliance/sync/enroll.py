@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enrolment: from a token to an identity on disk, or to nothing at all (RFC 7030, sections 4.1 and 4.2)."""
 
+from contextlib import suppress
+
+from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.token import Token
 from appliance.paths import Paths
 from appliance.sync.client import unverified, verified
@@ -9,21 +12,22 @@ from appliance.sync.identity import DeviceIdentity, TrustFile, commit, staging, 
 from appliance.sync.identity_keys import (
     fingerprint,
     make_csr,
-    new_key,
     read_certificates,
     read_new_leaf,
 )
+from appliance.sync.pending import forget_next_key, next_key
 
 
 async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
-    """Make a key, redeem the token, and keep what comes back in place of any identity before.
+    """Redeem the token for a key of ours, and keep what comes back in place of any identity before.
 
-    `name` says who this is to a token for several devices; one for a single device knows it. Raises
-    `DoorError`; then everything is as it was, except that the token may be spent.
+    The key is the one whose fingerprint could be compared before. `name` says who this is to a token for
+    several devices; one for a single device knows it. Raises `DoorError`; then everything is as it was,
+    except that the token may be spent.
     """
     ca = await _pinned_ca(token)
     with staging(paths) as staged:
-        key = new_key()
+        key = next_key(paths)
         write_key(staged, key)
         async with verified(token, ca) as client:
             # Asked first: should it fail, the token is still good.
@@ -38,7 +42,11 @@ async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
             not_before=leaf.not_before,
             not_after=leaf.not_after,
         )
-        return commit(paths, staged, stored, leaf.pem, [text.encode() for text in trust.ca])
+        device = commit(paths, staged, stored, leaf.pem, [text.encode() for text in trust.ca])
+    with suppress(DoorError):
+        # Left behind it would only be this identity's own key once more.
+        forget_next_key(paths)
+    return device
 
 
 async def _pinned_ca(token: Token) -> tuple[bytes, ...]:

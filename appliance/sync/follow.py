@@ -199,6 +199,7 @@ class Follower:
     def _take(self, data: bytes) -> Polled:
         store = PlanStore(self._paths.plans, self._device.plan_keys, self._device.identity)
         offered = store.verify(data)
+        self._set_control(offered=offered.plan.generation)
         if self.held is not None and offered.digest == self.held.digest:
             self._refuse("")
             return Polled.NOTHING

@@ -7,6 +7,7 @@ enrols or renews.
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
     pkcs7,
 )
@@ -78,6 +80,14 @@ def read_bundle(pem: bytes) -> tuple[bytes, ...]:
 def fingerprint(pem: bytes) -> str:
     """SHA-256 (hex) of the certificate's DER bytes: what a token's pin is compared with."""
     return _certificate(pem).fingerprint(hashes.SHA256()).hex()
+
+
+def key_fingerprint(key: bytes) -> str:
+    """SHA-256 (hex) of a private key's public half (SubjectPublicKeyInfo, DER), as anybody can compute it
+    from the request or the certificate. Raises `IdentityError`.
+    """
+    public = _private(key).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(public).hexdigest()
 
 
 def issuer_of(der: bytes) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from appliance.status.answers import Examination, Plans, Walk, read_examination, read_plans, read_walk
+from appliance.status.answers import Examination, Walk, read_examination, read_walk
 from appliance.status.health import conditions
 from appliance.status.model import Condition, Event, Severity, Snapshot, State, Tunnel
 from appliance.status.speech import Language, in_language
+from appliance.status.views import Plans, read
 from appliance.tui.look import Tone
 
 _KEPT_RATES = 24
@@ -100,7 +101,7 @@ def answered(known: Known, op: str, answer: Mapping[str, Any]) -> Known:
     if op == "why":
         return replace(known, walk=read_walk(answer))
     if op == "plan":
-        return replace(known, plans=read_plans(answer))
+        return replace(known, plans=read(answer, Plans))
     if op == "doctor":
         return replace(known, examined=read_examination(answer))
     return known

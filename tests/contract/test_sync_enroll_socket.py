@@ -14,7 +14,7 @@ from appliance.netcore.plan.exchange import Report
 from appliance.netcore.plan.identity import Identity
 from appliance.paths import Paths
 from appliance.status.model import Snapshot, State
-from appliance.status.server import StatusServer
+from appliance.status.server import Offered, StatusServer
 from appliance.status.watching import ask
 from appliance.sync.identity import load_identity
 from tests.fakes.control_endpoint import FakeControlEndpoint
@@ -42,7 +42,7 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Membership]:
     server = StatusServer(
         paths.status_socket,
         lambda: Snapshot(at=datetime.now(UTC), state=State.UNENROLLED),
-        {"enroll": member.enroll, "plan": member.plans},
+        Offered({"enroll": member.enroll, "keys": member.keys}, looks={"plan": member.plans}),
     )
     await server.start()
     yield member
@@ -54,6 +54,7 @@ async def test_a_token_makes_a_member(
 ) -> None:
     paths = Paths(tmp_path / "device")
     token = endpoint.token("shop1")
+    shown = await ask(paths.status_socket, "keys")
     answer = await ask(paths.status_socket, "enroll", token=token)
     stored = load_identity(paths)
     assert stored is not None
@@ -63,7 +64,11 @@ async def test_a_token_makes_a_member(
         await ask(paths.status_socket, "enroll", token=token)
     assert token not in str(refused.value)
     assert load_identity(paths) == stored
-    assert await ask(paths.status_socket, "plan") == {"ok": True, "plan": None, "before": None}
+    plans = await ask(paths.status_socket, "plan")
+    assert (plans["plan"], plans["before"], plans["slot"]) == (None, None, None)
+    # What was shown to compare is the key of this identity; the next one would be for another.
+    after = await ask(paths.status_socket, "keys")
+    assert after["current"] == shown["next"] != after["next"]
 
 
 @pytest.mark.parametrize("fields", [{}, {"token": "hidden-secret"}, {"token": 7}])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is promised of the name cache's tables: on the fake, and on a real unbound in the test's namespace."""
 
+import asyncio
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Protocol
 import msgspec
 import pytest
 
+from appliance.looks.names import lookup, name_cache
 from appliance.netcore.desired.dns import forwards, records, unbound_conf
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.dnscache.control import UnboundControl
@@ -18,6 +20,7 @@ from appliance.netcore.reconcile.dns import RECORDS, ConfTable, ForwardTable, Re
 from appliance.netcore.reconcile.table import Phase, reconcile
 from appliance.netcore.records import Record
 from appliance.paths import Paths
+from appliance.status.views import Source
 from tests.contract.namespace import ip, own_namespace
 from tests.contract.query import NOERROR, NXDOMAIN, REFUSED, Answer, ask
 from tests.fakes.unbound import FakeUnbound
@@ -218,6 +221,29 @@ async def test_names_resolve_and_unknown_ones_do_not_leak(real: Cache, upstream:
     assert ask(CACHE, "registry.example.com") == Answer(NOERROR, frozenset({ELSEWHERE}), 5)
     # A name that has only an IPv4 address exists, and says so.
     assert ask(CACHE, "registry.example.com", "AAAA") == Answer(NOERROR)
+
+
+@pytest.mark.lab
+async def test_what_a_person_looks_up_says_where_it_is_from(real: Cache, upstream: Process) -> None:
+    """From the plan, from above, from the cache; and upstream gone, what was known, and a name that waits."""
+    unbound = real.unbound
+    assert isinstance(unbound, UnboundControl)
+    made = plan(forwards={".": (UPSTREAM,)})
+    await reconcile(RecordTable(unbound), {RECORDS: records(made)})
+    await reconcile(ForwardTable(unbound), forwards(made, Facts()))
+    found = [await lookup(unbound, made, name) for name in (WEB, "www.example.org", "www.example.org")]
+    assert [one.source for one in found] == [Source.PLAN, Source.FORWARD, Source.CACHE]
+    assert found[1].addresses == (str(ELSEWHERE),)
+    assert found[1].servers == (str(UPSTREAM),)
+    upstream.stop()
+    waiting = asyncio.ensure_future(lookup(unbound, made, "slow.example.org"))
+    async with asyncio.timeout(5):
+        while not (cache := await name_cache(unbound, made)).waiting:
+            await asyncio.sleep(0.05)
+    assert {one.name for one in cache.waiting} == {"slow.example.org."}
+    assert (cache.queries, cache.hits) >= (6, 3)
+    assert str(UPSTREAM) in [one.address for one in cache.servers]
+    assert (await waiting).source in (Source.NOBODY, Source.FORWARD)
 
 
 @pytest.mark.lab

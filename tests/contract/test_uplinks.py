@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, ip_address, ip_interface
 import pytest
 
 from appliance.netcore.kernel.arp import who_has
+from appliance.netcore.kernel.pod_links import Neighbour, PodLinkDoor
 from appliance.netcore.kernel.rtnetlink import Netlink
 from appliance.netcore.kernel.uplinks import Gateway, OtherRule, UplinkDoor
 from appliance.netcore.probe.ike import Answer, ask
@@ -73,6 +74,23 @@ async def test_rules_of_others_before_ours_are_seen_and_ours_are_not() -> None:
     ip("rule add pref 7410 lookup 7410")
     async with door() as uplinks:
         assert await uplinks.rules_before_ours() == (OtherRule(4, 100, 42),)
+
+
+async def test_the_pods_bridge_with_its_ends_and_neighbours() -> None:
+    ip("link add br-orillo mtu 1400 type bridge")
+    ip("link set br-orillo up")
+    ip("link set eth1 master br-orillo")
+    ip("address add 10.200.1.1/24 dev br-orillo")
+    ip("neighbour add 10.200.1.5 lladdr 02:00:00:00:00:05 dev br-orillo nud reachable")
+    async with Netlink() as netlink:
+        door = PodLinkDoor(netlink)
+        found = await door.bridge("br-orillo")
+        assert await door.bridge("br-none") is None
+    assert found is not None
+    assert (found.up, found.links) == (True, ("eth1",))
+    assert ip_address("10.200.1.1") in found.addresses
+    known = Neighbour("02:00:00:00:00:05", "reachable")
+    assert found.neighbours[ip_address("10.200.1.5")] == known
 
 
 async def test_several_readers_share_one_socket() -> None:

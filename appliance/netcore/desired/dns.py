@@ -79,6 +79,8 @@ def _settings(plan: Plan, paths: Paths) -> Iterator[str]:
     yield '\tmodule-config: "iterator"'
     yield "\tdo-not-query-localhost: no"
     yield "\tprefetch: yes"
+    # How long answers took, and how many failed: for who stands in front of the device.
+    yield "\textended-statistics: yes"
     # RFC 8767: after 300 ms without an answer from above, an expired one is better than none.
     yield "\tserve-expired: yes"
     yield "\tserve-expired-client-timeout: 300"

@@ -11,6 +11,15 @@ from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
 
+from appliance.netcore.dnscache.listing import (
+    CacheStatistics,
+    Pending,
+    Upstream,
+    read_pending,
+    read_servers,
+    read_statistics,
+    read_upstreams,
+)
 from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.plan.values import Address
 from appliance.netcore.records import Record
@@ -74,6 +83,22 @@ class UnboundControl:
     async def reload(self) -> None:
         """Read the configuration anew; cache, and data that came over the socket, are lost."""
         await self._ask("reload")
+
+    async def statistics(self) -> CacheStatistics:
+        """Its counters, which go on counting."""
+        return read_statistics(await self._ask("stats_noreset"))
+
+    async def pending(self) -> tuple[Pending, ...]:
+        """What it is being asked and has no answer to yet."""
+        return tuple(read_pending(await self._ask("dump_requestlist")))
+
+    async def upstreams(self) -> tuple[Upstream, ...]:
+        """The name servers that it has asked lately."""
+        return tuple(read_upstreams(await self._ask("dump_infra")))
+
+    async def servers_for(self, name: str) -> tuple[str, ...]:
+        """Whom it would ask about a name. Raises `DoorError`, also for what is no name."""
+        return tuple(read_servers(await self._ask(f"lookup {name}")))
 
     async def _tell(self, command: str, lines: Iterable[str]) -> None:
         rest = iter(lines)

@@ -20,10 +20,14 @@ _SERVER_FAILED = 2
 
 @dataclass(frozen=True)
 class Answer:
-    """`code` is the RCODE (0 no error, 2 server failure, 3 no such name, 5 refused)."""
+    """`code` is the RCODE (0 no error, 2 server failure, 3 no such name, 5 refused).
+
+    `authoritative`: the server has it of its own, and did not ask for it.
+    """
 
     code: int
     addresses: frozenset[Address] = frozenset()
+    authoritative: bool = False
 
     @property
     def failed(self) -> bool:
@@ -43,7 +47,7 @@ def read_answer(message: bytes, ident: int) -> Answer | None:
         got, flags, questions, answers, _, _ = _HEADER.unpack_from(message)
         if got != ident or not flags & 0x8000:
             return None
-        return Answer(flags & 0xF, frozenset(_addresses(message, questions, answers)))
+        return Answer(flags & 0xF, frozenset(_addresses(message, questions, answers)), bool(flags & 0x0400))
     except (struct.error, IndexError):
         return None
 

@@ -114,6 +114,12 @@ class TunnelSteering:
         self._attempts.clear()
         self._wake()
 
+    async def reinitiate(self, connection: str) -> None:
+        """A person wants a tunnel anew: its SAs end, and the next pass makes others. Raises `DoorError`."""
+        self._attempts = {a: tried for a, tried in self._attempts.items() if a.connection != connection}
+        await self._charon.terminate_ike(connection, force=True)
+        self._wake()
+
     def sas(self) -> tuple[IkeSa, ...]:
         """The SAs of the last look."""
         return self._sas

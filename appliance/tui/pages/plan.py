@@ -3,8 +3,8 @@
 
 from collections.abc import Iterator
 
-from appliance.status.answers import Plans
 from appliance.status.model import Snapshot
+from appliance.status.views import Plans
 from appliance.status.words import ago
 from appliance.tui.difference import Difference, differences
 from appliance.tui.look import Look, Tone

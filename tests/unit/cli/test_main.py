@@ -22,7 +22,7 @@ from appliance.netcore.plan.token import Token
 from appliance.paths import Paths
 from appliance.status import client
 from appliance.status.model import Control, Snapshot, Tunnel
-from appliance.status.server import StatusServer
+from appliance.status.server import Offered, StatusServer
 from appliance.sync.identity import DeviceIdentity
 from tests.unit.status.snapshots import healthy, unenrolled
 from tests.unit.sync.devices import enrolled
@@ -59,7 +59,7 @@ def daemon(root: Path, snapshot: Snapshot) -> Iterator[list[str]]:
             return {}
 
         server = StatusServer(
-            Paths(root).status_socket, lambda: snapshot, {"reload": reload}, frozenset({os.getuid()})
+            Paths(root).status_socket, lambda: snapshot, Offered({"reload": reload}), frozenset({os.getuid()})
         )
         await server.start()
         ready.set()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.checks.packing import pack
 from appliance.checks.report import FORMAT
-from appliance.cli.bugreport import pack
 from tests.unit.cloudcli.conftest import Run
 
 MANIFEST = {

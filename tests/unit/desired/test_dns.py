@@ -42,6 +42,7 @@ server:
 	module-config: "iterator"
 	do-not-query-localhost: no
 	prefetch: yes
+	extended-statistics: yes
 	serve-expired: yes
 	serve-expired-client-timeout: 300
 	serve-expired-ttl: 86400

@@ -18,7 +18,8 @@ from appliance.netcore.errors import DoorError
 from appliance.status import client
 from appliance.status.client import NotRunningError
 from appliance.status.model import Snapshot
-from appliance.status.server import LONGEST_LINE, StatusServer
+from appliance.status.server import LONGEST_LINE, Offered, StatusServer, Tell
+from appliance.status.watching import follow
 from tests.unit.status.snapshots import healthy
 
 
@@ -30,11 +31,22 @@ class Daemon:
         self.snapshot = healthy()
         self.enrolled: list[Any] = []
         commands = {"enroll": self.enroll, "fail": self.fail}
-        self.server = StatusServer(path, lambda: self.snapshot, commands, administrators)
+        offered = Offered(commands, {"walk": self.walk}, {"look": self.look})
+        self.server = StatusServer(path, lambda: self.snapshot, offered, administrators)
 
     async def enroll(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         self.enrolled.append(request["code"])
         return {"name": "shop1"}
+
+    async def look(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"seen": request.get("at")}
+
+    async def walk(self, request: Mapping[str, Any], tell: Tell) -> Mapping[str, Any]:
+        for step in range(3):
+            await tell({"step": step})
+        if request.get("fails"):
+            raise DoorError("the way is blocked: clear it")
+        return {"steps": 3}
 
     async def fail(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         raise DoorError("the disk is full: make room")
@@ -88,7 +100,7 @@ async def test_failed_command_is_told(daemon: Daemon) -> None:
 
 
 async def test_unknown_op_names_the_known(daemon: Daemon) -> None:
-    with pytest.raises(DoorError, match="status, watch, metrics, enroll, fail"):
+    with pytest.raises(DoorError, match="status, watch, metrics, enroll, fail, look, walk"):
         await asyncio.to_thread(client.command, daemon.path, "nonsense")
 
 
@@ -100,6 +112,29 @@ async def test_commands_are_for_administrators(tmp_path: Path) -> None:
     assert made.enrolled == []
     assert await asyncio.to_thread(client.status, made.path) == made.snapshot
     await made.server.close()
+
+
+async def test_looks_are_for_all_who_may_open_the_socket(tmp_path: Path) -> None:
+    made = Daemon(tmp_path / "status.sock", frozenset({os.getuid() + 1}))
+    await made.server.start()
+    assert (await asyncio.to_thread(client.command, made.path, "look", at="x"))["seen"] == "x"
+    with pytest.raises(DoorError, match="'walk' is for root only"):
+        await asyncio.to_thread(client.command, made.path, "walk")
+    await made.server.close()
+
+
+async def test_a_walk_tells_its_parts_to_who_wants_them(daemon: Daemon) -> None:
+    assert await ask(daemon.path, b'{"op":"walk"}\n') == [{"ok": True, "steps": 3}]
+    parts = [answer async for answer in follow(daemon.path, "walk", 5.0)]
+    assert [part.get("part") for part in parts] == [{"step": 0}, {"step": 1}, {"step": 2}, None]
+    assert parts[-1]["steps"] == 3
+
+
+async def test_a_walk_that_fails_says_so_after_its_parts(daemon: Daemon) -> None:
+    answers = await ask(daemon.path, b'{"op":"walk","parts":true,"fails":true}\n')
+    assert [answer["ok"] for answer in answers] == [True, True, True, False]
+    with pytest.raises(DoorError, match="the way is blocked"):
+        _ = [part async for part in follow(daemon.path, "walk", 5.0, fails=True)]
 
 
 async def test_watch_tells_of_changes(daemon: Daemon) -> None:

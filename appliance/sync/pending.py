@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The key that the next enrolment will ask a certificate for.
+
+It is made as soon as somebody wants to compare its fingerprint, and kept until an enrolment succeeds with it:
+what was read from the screen must be what the operator sees in the request, also at a second try.
+"""
+
+from pathlib import Path
+
+from appliance.netcore.errors import DoorError
+from appliance.netcore.kernel.files import read, remove, write_atomic
+from appliance.paths import Paths
+from appliance.status.views import Keys
+from appliance.sync.errors import IdentityError
+from appliance.sync.identity_keys import key_fingerprint, new_key
+
+
+def next_key(paths: Paths) -> bytes:
+    """The key (PEM), made now if there is none that can be read. Raises `DoorError`."""
+    kept = read(_path(paths))
+    if kept is not None:
+        try:
+            key_fingerprint(kept)
+        except IdentityError:
+            kept = None
+    if kept is None:
+        kept = new_key()
+        write_atomic(_path(paths), kept, 0o600)
+    return kept
+
+
+def forget_next_key(paths: Paths) -> None:
+    """It is in use now, or nobody's any more. Raises `DoorError`."""
+    remove(_path(paths))
+
+
+def keys(paths: Paths) -> Keys:
+    """The fingerprints of both keys, of the one in use as far as it can be read. Raises `DoorError`."""
+    return Keys(next=key_fingerprint(next_key(paths)), current=_current(paths))
+
+
+def _current(paths: Paths) -> str:
+    try:
+        pem = read(paths.identity / "key.pem")
+        return key_fingerprint(pem) if pem is not None else ""
+    except DoorError:
+        return ""
+
+
+def _path(paths: Paths) -> Path:
+    return paths.state / "next-key.pem"
