@@ -42,6 +42,11 @@ class Paths:
         return self.state / "plans"
 
     @property
+    def guard(self) -> Path:
+        """What may never leave in clear, for a start without a plan."""
+        return self.state / "guard.json"
+
+    @property
     def sysctl_before(self) -> Path:
         """The sysctls as they were before our first change, for `orillo purge`."""
         return self.state / "sysctl.json"

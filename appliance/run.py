@@ -22,6 +22,7 @@ from appliance.looks.offer import Desk
 from appliance.membership import Membership, Surroundings
 from appliance.netcore.charon.events import listen
 from appliance.netcore.desired.facts import Facts
+from appliance.netcore.desired.routes import routes
 from appliance.netcore.desired.services import local_backends
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.capability import probe
@@ -38,6 +39,8 @@ from appliance.netcore.probe.backends import BackendProbes
 from appliance.netcore.probe.hubs import TunnelProbes
 from appliance.netcore.probe.icmp import Pinger
 from appliance.netcore.reconcile.doors import Doors, look, open_doors
+from appliance.netcore.reconcile.drift import DriftWatch
+from appliance.netcore.reconcile.guard import Guard
 from appliance.netcore.reconcile.passes import Step, Wish, boot_order, one_pass
 from appliance.netcore.reconcile.retries import Retries
 from appliance.netcore.reconcile.steering import TunnelSteering
@@ -100,6 +103,9 @@ class Agent:
         self._steering = TunnelSteering(doors.charon, self._probes, self._wake.set)
         self._ownership = Ownership(self._wake.set)
         self._retries = Retries(RETRY, RESYNC)
+        self._drift = DriftWatch(lambda: datetime.now(UTC))
+        self._guard = Guard(doors.paths.guard)
+        self._guarded: object = None
         self._steps: tuple[Step, ...] = boot_order(doors)
         self._quiet = WhenQuiet(QUIET, give_back)
         around = Surroundings(self._membership_changed, self._report, self._hub_answers)
@@ -124,6 +130,7 @@ class Agent:
         await self._status.start()
         self._membership.find()
         if self._membership.held is None:
+            await self._close_without_plan()
             notify(READY)
         async with asyncio.TaskGroup() as group:
             self._backends.start()
@@ -221,7 +228,10 @@ class Agent:
             log.debug("tunnels: %s", error)
         facts = await self._facts(plan)
         leaf = read_text(device.certificate) or ""
+        self._remember_closed(plan, facts)
         outcomes = await one_pass(self._steps, Wish(plan, facts, leaf))
+        for name in self._drift.judge((plan.generation, plan.issued_at, facts, leaf), outcomes):
+            log.warning("drift: %s: %s put back", name, ", ".join(outcomes[name].changed[:5]))
         due = self._steering.step(plan, facts)
         self._ownership.update_own(self._steering.carried())
         tables = {name: outcome.count() for name, outcome in outcomes.items()}
@@ -232,8 +242,26 @@ class Agent:
         again = self._retries.after(tables, time.monotonic())
         return min((at for at in (due, judged, again) if at is not None), default=None)
 
+    async def _close_without_plan(self) -> None:
+        """What the last plan closed stays closed, whoever can't believe it now."""
+        try:
+            if put := await self._guard.close(self._doors.routes):
+                log.warning("no plan: %d routes of the last one are closed", put)
+        except DoorError as error:
+            log.error("no plan: nothing could be closed: %s", error)  # noqa: TRY400 -- for people
+
+    def _remember_closed(self, plan: Plan, facts: Facts) -> None:
+        if self._guarded == (plan.generation, plan.issued_at):
+            return
+        try:
+            self._guard.remember(routes(plan, facts))
+            self._guarded = (plan.generation, plan.issued_at)
+        except DoorError as error:
+            log.warning("guard: %s", error)
+
     async def _facts(self, plan: Plan) -> Facts:
-        facts = await look(self._doors, plan, self._capability, self._resolvers)
+        turns = self._steering.turns()
+        facts = await look(self._doors, plan, self._capability, self._resolvers, turns)
         before = self._known.facts
         if (facts.sources, facts.connected) != (before.sources, before.connected):
             # An uplink came, went or changed its address: whatever waits for the network tries now.
@@ -264,6 +292,7 @@ class Agent:
             sas=self._steering.sas(),
             tunnels=self._steering.tunnels(),
             reach=self._probes.reach(),
+            drift=self._drift.tell(),
         )
         self._status.changed()
         self._watch.changed()

@@ -13,6 +13,7 @@ from appliance.netcore.plan.exchange import PhaseCount, Report, TunnelState
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Plan, Service
 from appliance.netcore.plan.model import ServicePort as PlannedPort
+from appliance.netcore.reconcile.drift import Drift
 from appliance.netcore.spec import Capability
 from appliance.netcore.tunnel import ChildSa, IkeSa, Reach
 from appliance.status.model import (
@@ -21,6 +22,7 @@ from appliance.status.model import (
     Condition,
     Control,
     Event,
+    Repairs,
     ServicePort,
     Snapshot,
     State,
@@ -45,6 +47,7 @@ class Known:
     applied: int = 0
     applied_at: datetime | None = None
     on_trial: bool = False
+    drift: Mapping[str, Drift] = field(default_factory=dict)
 
 
 def snapshot(
@@ -72,6 +75,10 @@ def snapshot(
         services=dict(_services(plan, known.facts)) if plan else {},
         conditions=conditions,
         events=events,
+        drift={
+            name: Repairs(count=one.repairs, recent=one.recent, at=one.at, what=one.what)
+            for name, one in known.drift.items()
+        },
         versions={"orillo": __version__},
     )
 
@@ -89,6 +96,7 @@ def report(known: Known, identity: Identity, at: datetime) -> Report:
         tables=dict(known.tables),
         tunnels=dict(known.tunnels),
         refused=known.control.refused,
+        drift={name: one.repairs for name, one in known.drift.items()},
     )
 
 

@@ -15,7 +15,7 @@ from appliance.netcore.kernel.other_tables import Chain, other_chains
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Prefix, Role
 from appliance.netcore.spec import PRIORITY, RouteKind
-from appliance.status.told import tables
+from appliance.status.told import drifted, tables
 
 
 async def ours(box: Box) -> list[Finding]:
@@ -39,7 +39,10 @@ async def ours(box: Box) -> list[Finding]:
     except DoorError:
         pass  # The kernel's check says so.
     snapshot = box.agent.snapshot
-    return [*found, *(tables(snapshot) if snapshot else ())]
+    if snapshot is None:
+        return found
+    fights = [finding for finding in drifted(snapshot) if finding.code == "drift-repeated"]
+    return [*found, *tables(snapshot), *fights]
 
 
 async def bypassed(box: Box) -> list[Finding]:

@@ -13,7 +13,7 @@ from appliance.netcore.health.engine import Board
 from appliance.netcore.health.kind import Finding, Key
 from appliance.paths import Paths
 from appliance.status.model import Snapshot, State
-from appliance.status.told import told
+from appliance.status.told import drifted, told
 
 _CHEAP = tuple(check for check in CHECKS if check.cheap)
 _CHEAP_EVERY = 60.0
@@ -84,7 +84,8 @@ class Watch:
             self._held_then, self._cheap_due = held_now, now + _CHEAP_EVERY
             self._cheap = await self._examine(_CHEAP, snapshot, held)
         before = self.board.conditions
-        self.board.update([*said, *self._cheap, *self._deep], datetime.now(UTC))
+        found = [*said, *drifted(snapshot), *self._cheap, *self._deep]
+        self.board.update(found, datetime.now(UTC))
         if [one.text for one in self.board.conditions] != [one.text for one in before]:
             self._tell()
 

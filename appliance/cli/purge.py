@@ -11,6 +11,7 @@ from appliance.cli.errors import CliError, Exit, need_root
 from appliance.cli.text import print_json
 from appliance.netcore.desired.cni import CONFLIST
 from appliance.netcore.errors import DoorError
+from appliance.netcore.kernel.files import remove
 from appliance.netcore.kernel.nft import NftTable
 from appliance.netcore.kernel.rtnetlink import Netlink
 from appliance.netcore.kernel.rtnetlink_links import LinkDoor
@@ -110,6 +111,8 @@ def _directories(paths: Paths, *, everything: bool) -> Iterator[str]:
     """The run directory and the pods' leases; with `everything` what a new device does not have, too."""
     if everything and forget_identity(paths):
         yield f"identity {paths.identity}"
+    if remove(paths.guard):
+        yield f"file {paths.guard}"
     plans = (paths.plans,) if everything else ()
     for path in (paths.run, paths.cni_leases, *plans):
         if path.is_dir():

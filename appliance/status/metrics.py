@@ -104,6 +104,13 @@ def _site(snapshot: Snapshot) -> Iterator[tuple[str, str, str, list[Sample]]]:
         for phase, count in (("applied", table.applied), ("waiting", table.waiting), ("failed", table.failed))
     ]
     yield "orillo_table_objects", "gauge", "Objects of each table by phase.", list(objects)
+    repaired = [({"table": name}, float(one.count)) for name, one in sorted(snapshot.drift.items())]
+    yield (
+        "orillo_drift_repairs_total",
+        "counter",
+        "How often others undid something of a table.",
+        list(repaired),
+    )
     alive = [
         ({"service": name, "alive": str(state).lower()}, float(sum(b.alive is state for b in port.backends)))
         for name, port in sorted(snapshot.services.items())

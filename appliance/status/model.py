@@ -22,6 +22,7 @@ __all__ = [
     "Control",
     "Event",
     "Path",
+    "Repairs",
     "ServicePort",
     "Severity",
     "Snapshot",
@@ -106,13 +107,26 @@ class ServicePort(msgspec.Struct, frozen=True):
     backends: tuple[Backend, ...] = ()
 
 
+class Repairs(msgspec.Struct, frozen=True):
+    """What others undid in one table and a pass put back.
+
+    `count` is since the agent's start, `recent` of the last five minutes, `at` when last, `what` came of it.
+    """
+
+    count: int
+    at: datetime
+    recent: int = 0
+    what: tuple[str, ...] = ()
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One look at the device.
 
     `tunnels` are by peer, `tables` by table, `services` by `name:port name`, `versions` by program.
     `conditions` are what is wrong, gravest first; `events` what came and went of them, oldest first.
     `applied` is the generation that the tables were last wholly made to be, and `applied_at` when; it lags
-    behind `generation` while some object waits or failed. `on_trial`: it may still be undone.
+    behind `generation` while some object waits or failed. `on_trial`: it may still be undone. `drift`
+    is what others undid, by table.
     """
 
     at: datetime
@@ -135,3 +149,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     events: tuple[Event, ...] = ()
     versions: dict[str, str] = {}
+    drift: dict[str, Repairs] = {}

@@ -7,7 +7,9 @@ from appliance.netcore.health.kind import Finding
 from appliance.status.model import Snapshot, State
 
 #: What the tables are called in a sentence.
-TABLES = {"sysctls": "kernel settings", "dns": "names", "cni": "pod network"}
+TABLES = {"sysctls": "kernel settings", "dns": "names", "cni": "pod network", "pod-gateways": "pod gateways"}
+#: So many repairs in five minutes are somebody's doing; and how long a single one is told of, seconds.
+_FIGHT, _TOLD = 3, 60.0
 
 
 def told(snapshot: Snapshot) -> list[Finding]:
@@ -46,3 +48,14 @@ def tables(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding("table-failed", f"{name}: {count.failed} failed: {count.reason}", about)
         elif count.waiting:
             yield Finding("table-waiting", f"{name}: {count.waiting} wait: {count.reason}", about)
+
+
+def drifted(snapshot: Snapshot) -> Iterator[Finding]:
+    """What others undid of late; no reason to look at everything."""
+    for name, one in sorted(snapshot.drift.items()):
+        about = {"table": TABLES.get(name, name)}
+        what = ", ".join(one.what)
+        if one.recent >= _FIGHT:
+            yield Finding("drift-repeated", f"{one.recent} times in 5 minutes, last: {what}", about)
+        elif (snapshot.at - one.at).total_seconds() <= _TOLD:
+            yield Finding("drift-repaired", what, about)

@@ -19,7 +19,7 @@ from appliance.netcore.reconcile.connections import ConnectionTable, CredentialT
 from appliance.netcore.reconcile.table import Outcome, Phase, reconcile
 from appliance.netcore.spec import Ipsec
 from appliance.netcore.tunnel import PROBE, SITE, IkeSa
-from tests.contract.charon_pair import EDGE_HOST, HUB, End, Pair, fake_pair, real_pair
+from tests.contract.charon_pair import EDGE_HOST, HUB, HUB_HOST, End, Pair, fake_pair, real_pair
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
@@ -130,3 +130,18 @@ async def eventually_children(end: End, names: set[str]) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError(f"children are {found}, not {names}")
+
+
+async def test_only_the_first_address_is_dialled_so_the_next_one_gets_its_turn(pair: Pair) -> None:
+    """Of a hub with two addresses, the first of which is dead."""
+    hub = structs.replace(pair.edge.plan.peers[HUB], addresses=("192.0.2.99", HUB_HOST))
+    plan = structs.replace(pair.edge.plan, peers={**pair.edge.plan.peers, HUB: hub})
+    edge = replace(pair.edge, plan=plan)
+    await load(pair.hub)
+    await load(edge)
+    with pytest.raises(DoorError):
+        await edge.charon.initiate(HUB, PROBE, 4)
+    await load(replace(edge, facts=replace(edge.facts, turns={HUB: 1})))
+    await edge.charon.initiate(HUB, PROBE, 4)
+    (sa,) = [sa for sa in await edge.charon.list_sas() if sa.established]
+    assert str(sa.remote) == HUB_HOST

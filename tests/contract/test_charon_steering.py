@@ -4,10 +4,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from appliance.netcore.charon.events import listen
 from appliance.netcore.errors import DoorError
@@ -16,7 +17,7 @@ from appliance.netcore.probe.hubs import TunnelProbes
 from appliance.netcore.probe.icmp import Pinger
 from appliance.netcore.reconcile.steering import TunnelSteering
 from appliance.netcore.tunnel import PROBE, SITE
-from tests.contract.charon_pair import HUB, Pair, fake_pair, inside, real_pair
+from tests.contract.charon_pair import HUB, HUB_HOST, Pair, fake_pair, inside, real_pair
 from tests.contract.test_charon import load
 from tests.fakes.charon import FakeCharon
 
@@ -172,3 +173,17 @@ async def test_without_credentials_the_reason_is_told(pair: Pair) -> None:
 def _reason(agent: Agent) -> str:
     tunnel = agent.steering.tunnels().get(HUB)
     return tunnel.reason if tunnel is not None else ""
+
+
+async def test_a_dead_address_of_a_hub_lets_the_next_one_have_its_turn(pair: Pair) -> None:
+    await load(pair.hub)
+    hub = structs.replace(pair.edge.plan.peers[HUB], addresses=("192.0.2.99", HUB_HOST))
+    plan = structs.replace(pair.edge.plan, peers={**pair.edge.plan.peers, HUB: hub})
+    edge = replace(pair.edge, plan=plan)
+    await load(edge)
+    async with an_agent(replace(pair, edge=edge)) as agent:
+        await agent.run_until(lambda: agent.steering.turns() == {HUB: 1})
+        await load(replace(edge, facts=replace(edge.facts, turns=agent.steering.turns())))
+        await agent.run_until(lambda: agent.has(PROBE, SITE))
+        # With an IKE SA up the address is good, whatever else fails.
+        assert agent.steering.turns() == {HUB: 1}

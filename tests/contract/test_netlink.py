@@ -14,6 +14,7 @@ from appliance.netcore.desired.links import links, relay_links
 from appliance.netcore.desired.routes import routes, rules
 from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.kernel.rtnetlink import Netlink
+from appliance.netcore.kernel.rtnetlink_bridge import BridgeDoor
 from appliance.netcore.kernel.rtnetlink_links import LinkDoor
 from appliance.netcore.kernel.rtnetlink_routes import RouteDoor
 from appliance.netcore.kernel.rtnetlink_watch import changes
@@ -22,6 +23,7 @@ from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Prefix, host_prefix
 from appliance.netcore.reconcile import links as link_room
 from appliance.netcore.reconcile import routes as route_room
+from appliance.netcore.reconcile.bridge import GatewayTable
 from appliance.netcore.reconcile.links import Links, LinkTable
 from appliance.netcore.reconcile.routes import Routes, RouteTable, RuleTable
 from appliance.netcore.reconcile.table import Phase, reconcile
@@ -441,3 +443,30 @@ async def test_a_host_without_ipv6_still_gets_its_ipv4() -> None:
         await reconcile(RouteTable(door), routes(plan, facts))
         wanted = {key for key in routes(plan, facts) if key.dst.version == 4}
         assert {key for key in await door.routes() if key.dst.version == 4} == wanted
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("namespace")
+async def test_bridge_that_went_down_gets_its_gateways_back() -> None:
+    """The kernel drops a link's IPv6 addresses with it; the CNI plug-in has put them there once."""
+    wanted = {"br-orillo": frozenset(map(ip_interface, ("10.200.1.1/24", "fd00:200:0:1::1/64")))}
+    async with Netlink() as netlink:
+        table = GatewayTable(BridgeDoor(netlink))
+        ip("link add br-orillo type bridge")
+        ip("link set br-orillo up")
+        ip("addr add 10.200.1.1/24 dev br-orillo")
+        ip("addr add fd00:200:0:1::1/64 dev br-orillo nodad")
+        ip("addr add 192.0.2.7/32 dev br-orillo")
+        await reconcile(table, wanted)
+        assert (await reconcile(table, wanted)).changed == ()
+        ip("link set br-orillo down")
+        ip("link set br-orillo up")
+        assert "fd00:200:0:1::1" not in ip("addr show br-orillo")
+        assert (await reconcile(table, wanted)).changed == ("br-orillo",)
+        shown = ip("addr show br-orillo")
+        assert "fd00:200:0:1::1/64" in shown
+        # Another's address on the bridge is none of ours.
+        assert "192.0.2.7" in shown
+        # And a bridge that no plan wants any more keeps what it has.
+        await reconcile(table, {})
+        assert "10.200.1.1" in ip("addr show br-orillo")

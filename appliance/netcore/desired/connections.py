@@ -134,6 +134,7 @@ def _dialled(
     plan: Plan, facts: Facts, name: str, children: Mapping[str, Child], addresses: tuple[str, ...]
 ) -> Connection:
     source = facts.sources.get(name)
+    addresses = turned(addresses, facts.turns.get(name, 0))
     reachable = addresses if source is None else tuple(a for a in addresses if _same_family(a, source))
     return Connection(
         local_id=plan.identity.ike_id,
@@ -146,6 +147,12 @@ def _dialled(
         mobike=plan.place.role is Role.EDGE,
         waits_for=_waits_for(plan, facts, name),
     )
+
+
+def turned(addresses: tuple[str, ...], turns: int) -> tuple[str, ...]:
+    """The addresses with the one to dial first: charon tries no other than the first that it can use."""
+    at = turns % len(addresses) if addresses else 0
+    return (*addresses[at:], *addresses[:at])
 
 
 def _waits_for(plan: Plan, facts: Facts, name: str) -> str:

@@ -20,7 +20,8 @@ class Facts:
     hub whose site child carries our traffic. `probed` are the edges that keep a tunnel to this connector,
     whoever carries their traffic. `owners` says which connector carries an edge's traffic
     (connectors and cloud-nodes know it). `dead` are local backends whose probe failed. `resolvers` are the
-    host's own name servers.
+    host's own name servers. `bridge`: the pods' bridge is there. `turns` says of a peer how many of its
+    addresses were dialled in vain.
     """
 
     ipsec: Ipsec | None = None
@@ -34,3 +35,5 @@ class Facts:
     owners: Mapping[str, str] = field(default_factory=dict)
     dead: frozenset[tuple[Address, int]] = frozenset()
     resolvers: tuple[Address, ...] = ()
+    bridge: bool = False
+    turns: Mapping[str, int] = field(default_factory=dict)

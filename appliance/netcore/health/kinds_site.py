@@ -59,6 +59,33 @@ SITE: tuple[Kind, ...] = (
         visible_after=30.0,
     ),
     Kind(
+        "drift-repeated",
+        _DEGRADED,
+        Words(
+            "Something on this device keeps undoing our {table}; the agent puts it back each time.",
+            "Find the program that changes what is shown, and have it leave ours alone.",
+        ),
+        Words(
+            "本设备上有程序反复改动本系统的{table}；代理每次都会恢复。",
+            "找到改动所示对象的程序，让它不要碰本系统的对象。",
+        ),
+        visible_after=0.0,
+        clears_after=60.0,
+    ),
+    Kind(
+        "drift-repaired",
+        _INFO,
+        Words(
+            "Something on this device changed our {table}; the agent has put it back.",
+            "Nothing to do now; if it comes again, find the program that changes what is shown.",
+        ),
+        Words(
+            "本设备上有程序改动了本系统的{table}，代理已恢复。",
+            "暂时无需处理；若再次出现，查找改动所示对象的程序。",
+        ),
+        visible_after=0.0,
+    ),
+    Kind(
         "firewall-own-missing",
         _FAULT,
         Words(

@@ -188,6 +188,15 @@ def index_of(link: str) -> int:
         raise NotYetError(f"waiting for link {link}") from error
 
 
+def is_there(link: str) -> bool:
+    """Whether there is a link of that name."""
+    try:
+        index_of(link)
+    except NotYetError:
+        return False
+    return True
+
+
 def family(version: int) -> int:
     """The socket library's number for address family 4 or 6."""
     return _FAMILIES[version]

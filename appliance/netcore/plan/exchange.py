@@ -65,7 +65,8 @@ class TunnelState(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """What the device says of itself, sent after each change and at every resync.
 
-    `refused` is why the newest plan that was offered is not used; empty if it is.
+    `refused` is why the newest plan that was offered is not used; empty if it is. `drift` is how often others
+    undid something of a table since the agent started, and it was put back.
     """
 
     identity: Identity
@@ -77,3 +78,4 @@ class Report(msgspec.Struct, frozen=True):
     tables: dict[str, PhaseCount] = {}
     tunnels: dict[str, TunnelState] = {}
     refused: str = ""
+    drift: dict[str, int] = {}

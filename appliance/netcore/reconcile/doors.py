@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doors of one box, opened together, and one look through those that only see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from appliance.netcore.charon.door import Charon
+from appliance.netcore.desired.connections import turned
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.strongswan import ipsec_of
 from appliance.netcore.dnscache.control import UnboundControl
@@ -16,7 +17,8 @@ from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.links import tun_of
 from appliance.netcore.kernel.nft import NftTable
 from appliance.netcore.kernel.resolv import name_servers
-from appliance.netcore.kernel.rtnetlink import Netlink
+from appliance.netcore.kernel.rtnetlink import Netlink, is_there
+from appliance.netcore.kernel.rtnetlink_bridge import BridgeDoor
 from appliance.netcore.kernel.rtnetlink_links import LinkDoor
 from appliance.netcore.kernel.rtnetlink_routes import RouteDoor
 from appliance.netcore.kernel.sysctl import SysctlDoor
@@ -34,6 +36,7 @@ class Doors:
     netlink: Netlink
     links: LinkDoor
     routes: RouteDoor
+    bridge: BridgeDoor
     sysctl: SysctlDoor
     nft: NftTable
     charon: Charon
@@ -56,6 +59,7 @@ def open_doors(paths: Paths, sysctls: Path = Path("/proc/sys")) -> Doors:
         netlink=netlink,
         links=LinkDoor(netlink),
         routes=RouteDoor(netlink),
+        bridge=BridgeDoor(netlink),
         sysctl=SysctlDoor(sysctls),
         nft=NftTable(),
         charon=Charon(paths.vici_socket),
@@ -63,21 +67,30 @@ def open_doors(paths: Paths, sysctls: Path = Path("/proc/sys")) -> Doors:
     )
 
 
-async def look(doors: Doors, plan: Plan, capability: Capability, resolvers: tuple[Address, ...]) -> Facts:
+async def look(
+    doors: Doors,
+    plan: Plan,
+    capability: Capability,
+    resolvers: tuple[Address, ...],
+    turns: Mapping[str, int] = MappingProxyType({}),
+) -> Facts:
     """What the kernel and charon say of the box; hub, owners and dead backends are others' to add.
 
-    `resolvers` are the owner's choice of name servers; none leaves it to the host's own. Raises `DoorError`.
+    `resolvers` are the owner's choice of name servers; none leaves it to the host's own. `turns` are as in
+    `Facts`. Raises `DoorError`.
     """
     connected = await doors.routes.connected()
     uplinks = tuple(dict.fromkeys(one.device for one in connected))
     return Facts(
         ipsec=await _ipsec(doors, capability),
         tun=tun_of(doors.paths.charon_pid),
-        sources=await _sources(doors, plan),
+        sources=await _sources(doors, plan, turns),
         connected=tuple(one.prefix for one in connected),
         uplinks=uplinks,
         advertised=doors.sysctl.advertised(uplinks),
         resolvers=resolvers or name_servers(doors.paths.resolv_conf, plan.dns.bind),
+        bridge=plan.cni is not None and is_there(plan.cni.bridge),
+        turns=turns,
     )
 
 
@@ -92,11 +105,11 @@ async def _ipsec(doors: Doors, capability: Capability) -> Ipsec:
         return capability.ipsec
 
 
-async def _sources(doors: Doors, plan: Plan) -> dict[str, Address]:
+async def _sources(doors: Doors, plan: Plan, turns: Mapping[str, int]) -> dict[str, Address]:
     """Our own address towards every peer that we may dial, where there is a route to it."""
     found: dict[str, Address] = {}
     for name, peer in plan.peers.items():
-        for address in _literals(peer):
+        for address in _literals(peer, turns.get(name, 0)):
             source = await doors.routes.source_towards(address)
             if source is not None:
                 found[name] = source
@@ -104,9 +117,9 @@ async def _sources(doors: Doors, plan: Plan) -> dict[str, Address]:
     return found
 
 
-def _literals(peer: Peer) -> Iterator[Address]:
+def _literals(peer: Peer, turns: int) -> Iterator[Address]:
     """Where the peer may be dialled, in order. Of a DNS name nothing is known here: charon resolves it."""
-    for text in peer.addresses:
+    for text in turned(peer.addresses, turns):
         try:
             yield ip_address(text)
         except ValueError:

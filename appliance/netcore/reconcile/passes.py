@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.netcore.desired.bridge import gateways
 from appliance.netcore.desired.cni import CONFLIST, files
 from appliance.netcore.desired.connections import connections
 from appliance.netcore.desired.credentials import credentials
@@ -19,6 +20,7 @@ from appliance.netcore.desired.routes import routes, rules
 from appliance.netcore.desired.sysctls import sysctls
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Role
+from appliance.netcore.reconcile.bridge import GatewayTable
 from appliance.netcore.reconcile.connections import ConnectionTable, CredentialTable
 from appliance.netcore.reconcile.dns import RECORDS, ConfTable, ForwardTable, RecordTable
 from appliance.netcore.reconcile.doors import Doors
@@ -63,6 +65,7 @@ def boot_order(doors: Doors) -> tuple[Step, ...]:
         _step("routes", RouteTable(doors.routes), lambda w: routes(w.plan, w.facts)),
         _step("rules", RuleTable(doors.routes), lambda w: rules(w.plan)),
         _step("firewall", FirewallTable(doors.nft), lambda w: {FIREWALL: firewall(w.plan, w.facts)}),
+        _step("pod-gateways", GatewayTable(doors.bridge), lambda w: gateways(w.plan, w.facts)),
         _step("hub-links", LinkTable(doors.links, relays=True), lambda w: relay_links(w.plan)),
         _step("sysctls", SysctlTable(doors.sysctl, paths.sysctl_before), lambda w: sysctls(w.plan, w.facts)),
         _step("cni", FileTable([paths.cni / CONFLIST]), lambda w: files(w.plan, paths)),

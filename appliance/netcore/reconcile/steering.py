@@ -63,6 +63,7 @@ class TunnelSteering:
         self._running: dict[Action, asyncio.Task[None]] = {}
         self._attempts: dict[Action, _Attempt] = {}
         self._installed: dict[str, tuple[str, float]] = {}
+        self._turns: dict[str, int] = {}
 
     async def look(self, plan: Plan) -> None:
         """Read the SAs, and aim the probes at the tunnels there are; raises `DoorError`.
@@ -123,6 +124,10 @@ class TunnelSteering:
     def sas(self) -> tuple[IkeSa, ...]:
         """The SAs of the last look."""
         return self._sas
+
+    def turns(self) -> dict[str, int]:
+        """How often each peer was dialled in vain: the next of its addresses has its turn then."""
+        return dict(self._turns)
 
     def tunnels(self) -> dict[str, TunnelState]:
         """Every tunnel that this device keeps or serves, for status and report."""
@@ -188,9 +193,17 @@ class TunnelSteering:
             attempt.reason = ""
         except DoorError as error:
             attempt.reason = str(error)
+            self._take_turn(action)
         finally:
             del self._running[action]
             self._wake()
+
+    def _take_turn(self, action: Action) -> None:
+        """An IKE SA did not come up: there may be another address. With one up, the address is good."""
+        up = any(sa.name == action.connection and sa.established for sa in self._sas)
+        peer = self._plan.peers.get(action.connection) if self._plan else None
+        if isinstance(action, Initiate) and not up and peer is not None and len(peer.addresses) > 1:
+            self._turns[action.connection] = self._turns.get(action.connection, 0) + 1
 
     async def _perform(self, action: Action) -> None:
         if isinstance(action, Initiate):

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of what the site gets: firewall and rules of others, pods, services."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.bench.faults.fault import EDGE, Fault, commands, ruleset
-from tests.lab.command import run
 from tests.lab.demo.world import World
 
 
@@ -48,22 +46,7 @@ def dead_backend(world: World) -> Iterator[None]:
         pod.serve()
 
 
-@contextmanager
-def bridge_down(world: World) -> Iterator[None]:
-    """The kernel drops a link's IPv6 addresses with it, so the pods' gateway has to be put back."""
-    ns = world.devices[EDGE].ns
-    shown = json.loads(run("ip", "-j", "-6", "address", "show", "dev", "br-orillo", "scope", "global", ns=ns))
-    # What the scope leaves out is an empty object in ip's JSON.
-    found = [one for link in shown for one in link.get("addr_info", ()) if one]
-    lost = [f"{one['local']}/{one['prefixlen']}" for one in found]
-    run("ip", "link", "set", "br-orillo", "down", ns=ns)
-    try:
-        yield
-    finally:
-        run("ip", "link", "set", "br-orillo", "up", ns=ns)
-        for address in lost:
-            run("ip", "address", "replace", address, "dev", "br-orillo", "nodad", ns=ns)
-
+bridge_down = commands(EDGE, ("ip link set br-orillo down",), ("ip link set br-orillo up",))
 
 SITE = (
     Fault(

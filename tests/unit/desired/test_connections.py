@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """charon's connections from a plan."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from msgspec import structs
@@ -129,3 +130,15 @@ def test_a_revoked_peer_and_a_cloud_node_have_no_connection() -> None:
     assert list(connections(structs.replace(plan, trust=trust), FACTS)) == [TWO]
     node = structs.replace(plan, place=Place(role=Role.CLOUD_NODE, site="cloud"))
     assert connections(node, FACTS) == {}
+
+
+def test_address_that_was_dialled_in_vain_lets_the_next_one_have_its_turn() -> None:
+    """charon dials the first and no other (tests/contract/test_charon.py)."""
+    plan = edge_plan()
+    hub = structs.replace(plan.peers["connector-1"], addresses=("203.0.113.1", "203.0.113.2", "2001:db8::1"))
+    plan = structs.replace(plan, peers={**plan.peers, "connector-1": hub})
+    dialled = []
+    for turns in range(4):
+        facts = replace(FACTS, turns={"connector-1": turns})
+        dialled.append(connections(plan, facts)["connector-1"].remote_addrs[0])
+    assert dialled == ["203.0.113.1", "203.0.113.2", "203.0.113.1", "203.0.113.1"]

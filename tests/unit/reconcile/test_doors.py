@@ -34,7 +34,7 @@ async def look_at(tmp_path: Path, dialled: tuple[str, ...], charon: FakeCharon) 
     plan = edge_plan()
     peers = {HUB: structs.replace(plan.peers[HUB], addresses=dialled)}
     kernel = FakeNetlink(others={"eth0": (ip_interface(HOME),)})
-    parts: dict[str, Any] = dict.fromkeys(("netlink", "links", "nft", "unbound"))
+    parts: dict[str, Any] = dict.fromkeys(("netlink", "links", "bridge", "nft", "unbound"))
     doors = Doors(
         paths=Paths(tmp_path), routes=cast("Any", kernel), sysctl=SysctlDoor(tmp_path), charon=charon, **parts
     )
