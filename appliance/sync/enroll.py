@@ -12,22 +12,23 @@ from appliance.sync.identity import DeviceIdentity, TrustFile, commit, staging, 
 from appliance.sync.identity_keys import (
     fingerprint,
     make_csr,
+    new_key,
     read_certificates,
     read_new_leaf,
 )
-from appliance.sync.pending import forget_next_key, next_key
+from appliance.sync.pending import forget_next_key, shown_key
 
 
 async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
     """Redeem the token for a key of ours, and keep what comes back in place of any identity before.
 
-    The key is the one whose fingerprint could be compared before. `name` says who this is to a token for
+    The key is the one whose fingerprint was shown before, if one was. `name` says who this is to a token for
     several devices; one for a single device knows it. Raises `DoorError`; then everything is as it was,
     except that the token may be spent.
     """
     ca = await _pinned_ca(token)
     with staging(paths) as staged:
-        key = next_key(paths)
+        key = shown_key(paths) or new_key()
         write_key(staged, key)
         async with verified(token, ca) as client:
             # Asked first: should it fail, the token is still good.

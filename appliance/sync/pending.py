@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The key that the next enrolment will ask a certificate for.
 
-It is made as soon as somebody wants to compare its fingerprint, and kept until an enrolment succeeds with it:
-what was read from the screen must be what the operator sees in the request, also at a second try.
+It is made when somebody wants to compare its fingerprint, and kept until an enrolment succeeds with it: what
+was read from the screen must be what the operator sees in the request, also at a second try. An enrolment
+that nobody compares anything for makes a key of its own, of which a refusal leaves nothing.
 """
 
 from pathlib import Path
@@ -15,14 +16,20 @@ from appliance.sync.errors import IdentityError
 from appliance.sync.identity_keys import key_fingerprint, new_key
 
 
-def next_key(paths: Paths) -> bytes:
-    """The key (PEM), made now if there is none that can be read. Raises `DoorError`."""
+def shown_key(paths: Paths) -> bytes | None:
+    """The key (PEM) whose fingerprint was shown to somebody; None if none was. Raises `DoorError`."""
     kept = read(_path(paths))
-    if kept is not None:
-        try:
+    try:
+        if kept is not None:
             key_fingerprint(kept)
-        except IdentityError:
-            kept = None
+    except IdentityError:
+        return None
+    return kept
+
+
+def next_key(paths: Paths) -> bytes:
+    """The same, made now if there is none that can be read. Raises `DoorError`."""
+    kept = shown_key(paths)
     if kept is None:
         kept = new_key()
         write_atomic(_path(paths), kept, 0o600)
