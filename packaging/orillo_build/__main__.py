@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from orillo_build import foreign
 from orillo_build.compiler import SOURCE, BuildError, compile_program
 from orillo_build.debian import make_package
 from orillo_build.inclusions import forbidden, read_report, summary
@@ -32,7 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Build what is not current; the last line on standard output is the path of the result."""
     here = _ARCHITECTURES.get(platform.machine(), platform.machine())
     parser = argparse.ArgumentParser(prog="./dev build", description="Compile the appliance.")
-    parser.add_argument("--arch", choices=[here], default=here, help="only this machine's own, for now")
+    machines = sorted(_ARCHITECTURES.values())
+    parser.add_argument(
+        "--arch", choices=machines, default=here, help="for which machine; default: this one's"
+    )
     parser.add_argument("--deb", action="store_true", help="make the Debian package too, and print its path")
     parser.add_argument("--force", action="store_true", help="build although nothing changed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at once")
@@ -40,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = SOURCE / "build" / words.arch
     try:
         if words.force or not is_current(out):
-            build(out, words.jobs)
+            if words.arch == here:
+                build(out, words.jobs)
+            else:
+                foreign.build(words.arch, _cache(), ("--force", "--jobs", str(words.jobs)))
         result = out / "orillo" / PROGRAMS[0].name
         if words.deb:
             result = make_package(out / "orillo", out, version(), words.arch, epoch())

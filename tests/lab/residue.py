@@ -3,6 +3,7 @@
 
 import re
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 from tests.lab.command import run
 
@@ -24,15 +25,21 @@ class HostState:
     settings: frozenset[str]
 
 
-def look(ns: str) -> HostState:
-    """Read the state of a host."""
+class Asker(Protocol):
+    """Runs a program on a host that has to succeed, and returns its output."""
+
+    def __call__(self, *argv: str, ns: str) -> str: ...
+
+
+def look(ns: str, run: Asker = run) -> HostState:
+    """Read the state of a host: of a namespace, or with another `run` of what that leads to."""
     return HostState(
         links=_names(run("ip", "-br", "link", ns=ns)),
         addresses=_lines(
             run("ip", "-o", "-4", "addr", ns=ns)
             + run("ip", "-o", "-6", "addr", "show", "scope", "global", ns=ns)
         ),
-        routes=frozenset(line for family in ("-4", "-6") for line in _routes(ns, family)),
+        routes=frozenset(line for family in ("-4", "-6") for line in _routes(ns, family, run)),
         rules=_lines(run("ip", "-4", "rule", ns=ns) + run("ip", "-6", "rule", ns=ns)),
         firewall=_lines(run("nft", "--stateless", "list", "ruleset", ns=ns)),
         settings=frozenset(line for line in run("sysctl", "-a", ns=ns).splitlines() if _SETTINGS.match(line)),
@@ -50,7 +57,7 @@ def differences(before: HostState, after: HostState) -> list[str]:
     return found
 
 
-def _routes(ns: str, family: str) -> list[str]:
+def _routes(ns: str, family: str, run: Asker) -> list[str]:
     listing = run("ip", family, "route", "show", "table", "all", ns=ns).splitlines()
     return [
         " ".join(line.split()) for line in listing if "proto kernel" not in line and "linkdown" not in line

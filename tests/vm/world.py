@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two edges and a connector as machines, around an internet and an operator in namespaces.
+
+operator (namespace), hub (machine) ── dc ── inet ── site-1 ── edge-1 (machine)
+                                                 └── site-2 ── edge-2 (machine)
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Any
+
+from tests.bench.binary import compiled
+from tests.lab import capture
+from tests.lab.capture import Capture
+from tests.lab.demo import manifests
+from tests.lab.namespaces import Namespaces
+from tests.lab.operator import Operator, init_options
+from tests.lab.process import SOURCE
+from tests.lab.product import Installation, Product
+from tests.lab.residue import HostState, look
+from tests.lab.topology import End, Host, HostRole, Link, Route, Topology
+from tests.lab.wait import until
+from tests.vm.guest import Guest
+from tests.vm.machine import Machine, Nic
+
+HUB = "connector-1"
+EDGES = ("edge-1", "edge-2")
+INTERNET = "inet"
+POD_POOL = ("10.200.0.0/16", "fd00:200::/48")
+OVERLAY_POOL = ("10.255.0.0/16", "fd00:255::/64")
+OPERATOR = IPv4Address("203.0.113.10")
+_GATEWAYS = {
+    "dc": IPv4Interface("203.0.113.1/24"),
+    "site-1": IPv4Interface("198.51.100.1/30"),
+    "site-2": IPv4Interface("198.51.100.5/30"),
+}
+_PLACES = {
+    HUB: ("dc", IPv4Interface("203.0.113.11/24")),
+    "edge-1": ("site-1", IPv4Interface("198.51.100.2/30")),
+    "edge-2": ("site-2", IPv4Interface("198.51.100.6/30")),
+}
+_UNITS = ("orillo.service", "orillo-charon.service", "orillo-dns.service")
+# The package's layout without its installation, which takes the emulation a minute.
+_SET_UP = """
+ln -s /media/vm/orillo /usr/lib/orillo
+ln -s ../lib/orillo/orillo /usr/bin/orillo
+cp /media/vm/units/*.service /etc/systemd/system/
+mkdir -p /etc/cni/net.d
+hostname {name}
+systemctl daemon-reload
+ip link set eth0 up
+ip address add {address} dev eth0
+ip route add default via {gateway}
+"""
+VICI = "unix:///run/orillo/charon.vici"
+
+log = logging.getLogger(__name__)
+
+
+def topology() -> Topology:
+    """What stands around the machines."""
+    operator = End("operator", "public", (IPv4Interface(f"{OPERATOR}/24"),))
+    return Topology(
+        hosts=(
+            Host(INTERNET, HostRole.ROUTER, bridges=tuple(_GATEWAYS)),
+            Host("operator", HostRole.OPERATOR, (Route(_GATEWAYS["dc"].ip),)),
+        ),
+        links=(Link(operator, End(INTERNET, "p-operator", bridge="dc")),),
+        bridge_addresses=tuple(End(INTERNET, name, (address,)) for name, address in _GATEWAYS.items()),
+    )
+
+
+@dataclass(frozen=True)
+class Box:
+    """A machine with the appliance on it."""
+
+    machine: Machine
+
+    def status(self) -> dict[str, Any]:
+        """What `orillo status -o json` says; empty while the agent does not answer."""
+        said = self.machine.call("orillo", "status", "-o", "json").out
+        try:
+            answer = json.loads(said)
+        except ValueError:
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+    def enroll(self, token: str) -> None:
+        """Enrol, with the token on standard input."""
+        self.machine.run("orillo", "enroll", "-", feed=token + "\n", timeout=240)
+
+    def start(self) -> None:
+        """Start all three daemons as systemd would at boot, without waiting for them."""
+        self.machine.run("systemctl", "start", "--no-block", *_UNITS)
+
+    def state(self) -> HostState:
+        """What its kernel holds."""
+        return look("", lambda *argv, ns: self.machine.run(*argv))
+
+    def swanctl(self, *words: str) -> str:
+        return self.machine.run("swanctl", *words, "--uri", VICI)
+
+
+@dataclass(frozen=True)
+class World:
+    """All of it, running. `wire` has seen all of the internet; `before` is from before the appliance."""
+
+    namespaces: Namespaces
+    operator: Operator
+    wire: Capture
+    boxes: dict[str, Box]
+    before: dict[str, HostState] = field(default_factory=dict)
+
+
+def build(namespaces: Namespaces, guests: dict[str, Guest], units: Path | None = None) -> World:
+    """Everything up to every box enrolled and started. `guests` says which guest each box is."""
+    started = time.monotonic()
+    namespaces.build(topology())
+    workdir = namespaces.workdir
+    place = Installation(Product().cloud, workdir / "operator", namespaces.name("operator"))
+    operator = Operator(place, workdir / "operator/serve.log")
+    inner = " or ".join(f"net {prefix}" for prefix in (*POD_POOL, *OVERLAY_POOL))
+    outer = "udp port 500 or udp port 4500 or esp"
+    wire = capture.start(namespaces.name(INTERNET), "any", workdir / "internet.pcap", f"{outer} or {inner}")
+    boxes = {name: Box(_machine(namespaces, name, found, units)) for name, found in guests.items()}
+    for box in boxes.values():
+        box.machine.power_on()
+    _start_operator(operator, workdir)
+    world = World(namespaces, operator, wire, boxes)
+    with ThreadPoolExecutor(len(boxes)) as workers:
+        list(workers.map(lambda name: _start(world, name), boxes))
+    log.info("three machines enrolled and started in %.0f s", time.monotonic() - started)
+    return world
+
+
+def _machine(namespaces: Namespaces, name: str, found: Guest, units: Path | None) -> Machine:
+    bridge, address = _PLACES[name]
+    nic = Nic(f"t-{name}", bridge, f"52:54:00:00:00:{int(address.ip) & 0xFF:02x}")
+    files = {
+        "orillo": compiled(found.architecture).parent,
+        "units": units or SOURCE / "packaging/debian",
+    }
+    return Machine(name, found, namespaces.name(INTERNET), namespaces.workdir / name, (nic,), files)
+
+
+def _start_operator(operator: Operator, workdir: Path) -> None:
+    operator.init("lab", *init_options(str(OPERATOR), pod_pool=POD_POOL, overlay_pool=OVERLAY_POOL))
+    operator.start()
+    documents = [_connector(), *map(manifests.edge, EDGES), manifests.community(EDGES)]
+    operator.apply(manifests.write(workdir / "site.yaml", *documents))
+
+
+def _connector() -> str:
+    address = _PLACES[HUB][1].ip
+    return f"""apiVersion: v1
+kind: Node
+metadata:
+  name: {HUB}
+  annotations: {{fabedge.io/node-public-addresses: {address}}}
+  labels: {{node-role.kubernetes.io/connector: "", orillo.io/site: cloud}}
+status:
+  addresses: [{{type: InternalIP, address: {address}}}]
+"""
+
+
+def _start(world: World, name: str) -> None:
+    box, (bridge, address) = world.boxes[name], _PLACES[name]
+    box.machine.wait()
+    box.machine.script(_SET_UP.format(name=name, address=address, gateway=_GATEWAYS[bridge].ip))
+    world.before[name] = box.state()
+    box.enroll(world.operator.token(name))
+    box.start()
+
+
+def wait_for(box: Box, what: str, holds: Callable[[dict[str, Any]], object], seconds: float = 300) -> None:
+    """Wait until its status is as wished."""
+    said: list[str] = []
+
+    def look() -> bool:
+        status = box.status()
+        said[:] = [json.dumps(status)[:1500]]
+        return bool(status and holds(status))
+
+    until(look, f"{box.machine.name}: {what}", seconds, 2, lambda: said[0])
