@@ -23,11 +23,13 @@ from appliance.paths import Paths
 from appliance.status.model import Control
 from appliance.status.views import Plans, Slot
 from appliance.sync.client import ControlClient
+from appliance.sync.clock import Clock
 from appliance.sync.confirm import Confirmation
 from appliance.sync.errors import IdentityError
 from appliance.sync.follow import Follower, Listeners
 from appliance.sync.identity import DeviceIdentity, load_identity
 from appliance.sync.store import Held, PlanStore
+from appliance.sync.timing import Timing
 from appliance.sync.trial import Sign, Verdict
 
 log = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ class Membership:
         self._enrolled = asyncio.Event()
         self._follower: Follower | None = None
         self._confirmation: Confirmation | None = None
+        self._clock = Clock(paths.last_seen)
 
     def find(self) -> None:
         """Take up what is on disk. A damaged identity is something to enrol out of, no reason to end."""
@@ -179,7 +182,9 @@ class Membership:
         for reason in refused:
             log.error("plan: a slot was refused: %s", reason)
         if self._confirmation.held is not None:
+            self._clock.rely_on([self._confirmation.held.plan.issued_at])
             log.info("plan: generation %d from disk", self._confirmation.held.plan.generation)
+        self._clock.rely_on([device.not_before])
         self.device, self.held, self.on_disk = device, self._confirmation.held, OnDisk(refused=refused)
         self._enrolled.set()
         self._around.changed()
@@ -192,7 +197,8 @@ class Membership:
             identity=self._renewed,
             control=self._control_changed,
         )
-        return Follower(self._paths, device, self.held, ControlClient, tell)
+        timing = Timing(now=self._clock.now)
+        return Follower(self._paths, device, self.held, ControlClient, tell, timing)
 
     def _keep(self) -> Held | None:
         """The plan to go back to if the one that is about to come proves bad."""
@@ -202,6 +208,7 @@ class Membership:
         """A new plan is on disk: it is in force from now on, and has to prove itself."""
         if self._confirmation is not None:
             self._confirmation.offer(held, self._signs(since=0.0))
+        self._clock.rely_on([held.plan.issued_at])
         # A slot that was refused is written over by now, or is by the next plan.
         self.held, self.on_disk = held, OnDisk()
         self._around.changed()
@@ -215,7 +222,15 @@ class Membership:
     def _control_changed(self) -> None:
         if self._follower is not None:
             self.control = self._follower.control
+            if self.control.connected:
+                self._saw_control()
             self._around.changed()
+
+    def _saw_control(self) -> None:
+        try:
+            self._clock.saw()
+        except DoorError as error:
+            log.warning("clock: when the control endpoint was seen is not remembered: %s", error)
 
     def _signs(self, since: float) -> frozenset[Sign]:
         """What works, shown by something that happened after `since` (monotonic)."""

@@ -42,6 +42,11 @@ class Paths:
         return self.state / "plans"
 
     @property
+    def last_seen(self) -> Path:
+        """When the control endpoint was last reached: a floor for a clock that forgets."""
+        return self.state / "last-seen"
+
+    @property
     def guard(self) -> Path:
         """What may never leave in clear, for a start without a plan."""
         return self.state / "guard.json"

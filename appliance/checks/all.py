@@ -5,13 +5,26 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from appliance.checks import beyond, control, daemons, machine, membership, site, tables, tunnels, uplink
+from appliance.checks import (
+    beyond,
+    control,
+    daemons,
+    machine,
+    membership,
+    power,
+    site,
+    tables,
+    tunnels,
+    uplink,
+)
 from appliance.checks.box import Box, Check
 from appliance.netcore.errors import DoorError
 from appliance.netcore.health.kind import Finding
 
 CHECKS: tuple[Check, ...] = (
     Check("clock", ("clock", "时钟"), machine.clock, cheap=True),
+    Check("power", ("power", "供电"), power.power, cheap=True),
+    Check("heat", ("heat", "温度"), power.heat, cheap=True),
     Check("disk", ("disk", "磁盘"), machine.storage, cheap=True),
     Check("memory", ("memory", "内存"), machine.memory, cheap=True),
     Check("programs", ("programs", "程序"), machine.programs, cheap=True),

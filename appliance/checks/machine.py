@@ -13,6 +13,7 @@ from appliance.netcore.kernel import host
 from appliance.netcore.kernel.capability import probe
 from appliance.netcore.plan.values import Role
 from appliance.netcore.spec import Ipsec
+from appliance.sync.clock import BUILT, Clock
 
 #: A plan, with all that goes with writing it atomically, has to fit twice.
 _LEAST_FREE = 16 << 20
@@ -24,15 +25,20 @@ _CHARON = ("/usr/lib/ipsec/charon", "/usr/libexec/ipsec/charon", "/usr/lib/stron
 
 
 async def clock(box: Box) -> list[Finding]:
-    """Nothing that this device holds may be from its future."""
+    """Nothing that this device holds may be from its future, nor may this program."""
+    here = f"{box.now:%F %T} UTC"
+    if box.now + _CLOCKS_DIFFER < BUILT:
+        return [Finding("clock-unset", f"it is {here} here, and this program was made {BUILT:%F %T}")]
     dates = [("the plan was issued", box.plan.issued_at)] if box.plan else []
     if box.held.device:
         dates.append(("the certificate begins", box.held.device.not_before))
+    if (seen := Clock(box.paths.last_seen).seen) is not None:
+        dates.append(("the control endpoint was last seen", seen))
     late = [(what, when) for what, when in dates if when > box.now + _CLOCKS_DIFFER]
     if not late:
         return []
     what, when = late[0]
-    return [Finding("clock-behind", f"it is {box.now:%F %T} UTC here, and {what} {when:%F %T}")]
+    return [Finding("clock-behind", f"it is {here} here, and {what} {when:%F %T}")]
 
 
 async def storage(box: Box) -> list[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from appliance.checks import beyond, machine, tables, uplink
+from appliance.checks import beyond, machine, power, tables, uplink
 from appliance.checks.all import examine
 from appliance.checks.box import Box, Check
 from appliance.checks.hubs import Asked, ask_address, resolve
@@ -33,6 +33,9 @@ _SIZES = (1500, 1492, 1480, 1460, 1440, 1420, 1400, 1380, _LEAST_MTU)
 _HEADERS = {4: 28, 6: 48}
 
 LOCAL: tuple[Check, ...] = (
+    Check("clock", ("clock", "时钟"), machine.clock),
+    Check("power", ("power", "供电"), power.power),
+    Check("heat", ("heat", "温度"), power.heat),
     Check("disk", ("disk", "磁盘"), machine.storage),
     Check("memory", ("memory", "内存"), machine.memory),
     Check("programs", ("programs", "程序"), machine.programs),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from appliance.checks.all import CHECKS, examine
 from appliance.checks.box import Agent, Box, Check, OnDisk, resolvers_of
+from appliance.checks.hands import Hands
 from appliance.netcore.health.engine import Board
 from appliance.netcore.health.kind import Finding, Key
 from appliance.paths import Paths
@@ -33,9 +34,11 @@ class Watch:
         look: Callable[[], tuple[Snapshot, OnDisk]],
         tell: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         run: Callable[[Box, Sequence[Check]], Awaitable[Sequence[Finding]]] = examine,
     ) -> None:
         self._clock = clock
+        self._hands = Hands(clock, wall)
         self._run_checks = run
         self.board = Board()
         self._paths = paths
@@ -84,7 +87,7 @@ class Watch:
             self._held_then, self._cheap_due = held_now, now + _CHEAP_EVERY
             self._cheap = await self._examine(_CHEAP, snapshot, held)
         before = self.board.conditions
-        found = [*said, *drifted(snapshot), *self._cheap, *self._deep]
+        found = [*said, *drifted(snapshot), *self._hands.look(), *self._cheap, *self._deep]
         self.board.update(found, datetime.now(UTC))
         if [one.text for one in self.board.conditions] != [one.text for one in before]:
             self._tell()

@@ -111,8 +111,9 @@ def _directories(paths: Paths, *, everything: bool) -> Iterator[str]:
     """The run directory and the pods' leases; with `everything` what a new device does not have, too."""
     if everything and forget_identity(paths):
         yield f"identity {paths.identity}"
-    if remove(paths.guard):
-        yield f"file {paths.guard}"
+    for file in (paths.guard, *((paths.last_seen,) if everything else ())):
+        if remove(file):
+            yield f"file {file}"
     plans = (paths.plans,) if everything else ()
     for path in (paths.run, paths.cni_leases, *plans):
         if path.is_dir():

@@ -6,8 +6,9 @@ Every method raises `ControlError` (see `appliance.sync.errors`) and nothing els
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import httpx
 import msgspec
@@ -25,6 +26,8 @@ from appliance.netcore.plan.exchange import (
 )
 from appliance.netcore.plan.token import Token
 from appliance.netcore.plan.values import encode
+from appliance.sync import tls
+from appliance.sync.clock import BUILT, host_clock
 from appliance.sync.errors import ControlError, IdentityError
 from appliance.sync.identity import DeviceIdentity
 from appliance.sync.timing import WAIT
@@ -160,7 +163,7 @@ class EnrolClient:
 @asynccontextmanager
 async def unverified(token: Token) -> AsyncIterator[EnrolClient]:
     """A client that believes anybody: for asking what the CA is, before the pin is compared, only."""
-    context = _context()
+    context = tls.context(_at_least())
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     async with _enrolling(token, context) as client:
@@ -170,7 +173,7 @@ async def unverified(token: Token) -> AsyncIterator[EnrolClient]:
 @asynccontextmanager
 async def verified(token: Token, ca: Sequence[bytes]) -> AsyncIterator[EnrolClient]:
     """A client that believes the given CA certificates (PEM) alone."""
-    context = _context()
+    context = tls.context(_at_least())
     context.load_verify_locations(cadata=b"".join(ca).decode())
     async with _enrolling(token, context) as client:
         yield client
@@ -216,15 +219,13 @@ class ControlClient:
         await self._http.close()
 
 
-def _context() -> ssl.SSLContext:
-    # Not `ssl.create_default_context`: it loads the system's CAs, neither believed here nor cheap.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context
+def _at_least(*dates: datetime) -> Callable[[], datetime]:
+    """The host's clock, but not before these dates or before this program was made."""
+    return lambda: max(host_clock(), BUILT, *dates)
 
 
 def _device_context(device: DeviceIdentity) -> ssl.SSLContext:
-    context = _context()
+    context = tls.context(_at_least(device.not_before))
     try:
         context.load_verify_locations(cafile=device.ca)
         context.load_cert_chain(device.certificate, device.key)

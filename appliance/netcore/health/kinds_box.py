@@ -8,6 +8,92 @@ _INFO, _DEGRADED, _FAULT = Severity.INFO, Severity.DEGRADED, Severity.FAULT
 
 BOX: tuple[Kind, ...] = (
     Kind(
+        "power-undervoltage",
+        _DEGRADED,
+        Words(
+            "This device gets too little voltage: the sensor {sensor} raises an alarm.",
+            "Use the power supply that came with it and a short, thick cable; unplug what draws from it.",
+        ),
+        Words(
+            "本设备供电电压过低：传感器 {sensor} 告警。",
+            "使用原配电源和短而粗的电源线；拔掉从本设备取电的外设。",
+        ),
+        visible_after=0.0,
+        clears_after=60.0,
+    ),
+    Kind(
+        "power-battery-low",
+        _FAULT,
+        Words(
+            "Mains power is out, and the battery has {left} % left: this device is about to stop.",
+            "Bring mains power back, or shut the device down in order (`poweroff`).",
+        ),
+        Words("市电中断，电池仅剩 {left} %：设备即将停机。", "恢复市电，或正常关机（`poweroff`）。"),
+        visible_after=0.0,
+    ),
+    Kind(
+        "power-on-battery",
+        _DEGRADED,
+        Words(
+            "Mains power is out: this device runs on its battery, which has {left} % left.",
+            "Check the plug, the fuse and the power supply; the site runs on until the battery is empty.",
+        ),
+        Words(
+            "市电中断：设备由电池供电，剩余 {left} %。",
+            "检查插头、保险丝和电源；电池耗尽前站点继续运行。",
+        ),
+    ),
+    Kind(
+        "heat-critical",
+        _FAULT,
+        Words(
+            "This device is too hot ({degrees} degrees): it may switch itself off at any time.",
+            "Let air to it, clean its fan and vents, and take it out of the sun.",
+        ),
+        Words("设备过热（{degrees} 度）：随时可能自动关机。", "改善通风，清洁风扇和散热孔，避免日晒。"),
+        visible_after=0.0,
+        clears_after=60.0,
+    ),
+    Kind(
+        "heat-throttled",
+        _DEGRADED,
+        Words(
+            "This device is hot ({degrees} degrees), so its processor is slowed down.",
+            "Let air to it, clean its fan and vents; tunnels are slow until it has cooled.",
+        ),
+        Words("设备温度高（{degrees} 度），处理器已降频。", "改善通风，清洁风扇和散热孔；降温前隧道会变慢。"),
+        ("heat-critical",),
+        visible_after=30.0,
+        clears_after=60.0,
+    ),
+    Kind(
+        "clock-unset",
+        _FAULT,
+        Words(
+            "This device's clock was never set: it is before this program was made.",
+            "Set the clock (`timedatectl set-time`, or let NTP out), then check its battery.",
+        ),
+        Words(
+            "本设备的时钟从未校准：早于本程序的制作日期。",
+            "校准时钟（`timedatectl set-time`，或放行 NTP），并检查电池。",
+        ),
+        visible_after=0.0,
+    ),
+    Kind(
+        "clock-set-back",
+        _DEGRADED,
+        Words(
+            "This device's clock was set back by {seconds} s while it ran.",
+            "Find what sets it (NTP, a hypervisor, a person); certificates and logs depend on it.",
+        ),
+        Words(
+            "本设备的时钟在运行中被回拨 {seconds} 秒。",
+            "查找回拨时钟的来源（NTP、虚拟机平台或人工）；证书和日志都依赖它。",
+        ),
+        ("clock-unset", "clock-behind"),
+        visible_after=0.0,
+    ),
+    Kind(
         "not-enrolled",
         _DEGRADED,
         Words("This device is not enrolled.", "Get a token from the operator and run `orillo enroll TOKEN`."),
@@ -26,6 +112,7 @@ BOX: tuple[Kind, ...] = (
             "本设备的时钟偏慢：正在使用的文件日期在未来。",
             "校准时钟（`timedatectl set-time`，或放行 NTP），并检查电池。",
         ),
+        ("clock-unset",),
     ),
     Kind(
         "clock-off",
@@ -35,7 +122,7 @@ BOX: tuple[Kind, ...] = (
             "Set the clock, or let NTP (UDP 123) out, so that certificates stay valid.",
         ),
         Words("本设备的时钟与控制端相差 {seconds} 秒。", "校准时钟，或放行 NTP（UDP 123）。"),
-        ("clock-behind",),
+        ("clock-behind", "clock-unset"),
         clears_after=60.0,
     ),
     Kind(

@@ -26,7 +26,7 @@ class Stage:
         self.found: list[Finding] = []
         self.looks: list[int] = []
         self.told = 0
-        self.watch = Watch(Paths(root), self._look, self._tell, lambda: self.now, self._examine)
+        self.watch = Watch(Paths(root), self._look, self._tell, lambda: self.now, run=self._examine)
 
     def _look(self) -> tuple[Snapshot, OnDisk]:
         return self.snapshot, OnDisk()

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device with no clock of its own, far behind the operator's, whose certificates are of today."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance.netcore.plan.token import parse_token
+from appliance.paths import Paths
+from appliance.sync import tls
+from appliance.sync.client import ControlClient
+from appliance.sync.enroll import enroll
+from appliance.sync.errors import TlsError
+from appliance.sync.identity import load_identity
+from tests.fakes.control_endpoint import FakeCa, FakeControlEndpoint
+
+_YEARS = timedelta(days=20 * 365)
+
+
+@pytest.fixture
+async def endpoint(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[FakeControlEndpoint]:
+    (tmp_path / "cloud").mkdir()
+    made = FakeControlEndpoint(tmp_path / "cloud", ca=FakeCa(request.param))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.mark.parametrize("endpoint", [_YEARS], indirect=True)
+async def test_device_that_is_years_behind_enrols_and_gets_its_plan(
+    endpoint: FakeControlEndpoint, tmp_path: Path
+) -> None:
+    """To OpenSSL by itself, each certificate here has not begun."""
+    paths = Paths(tmp_path / "device")
+    device = await enroll(paths, parse_token(endpoint.token("shop1")))
+    assert device.not_before > datetime.now(UTC) + timedelta(days=10 * 365)
+    endpoint.publish("shop1", 1)
+    client = ControlClient(device)
+    try:
+        assert await client.plan(None, 0) is not None
+    finally:
+        await client.close()
+    assert load_identity(paths) == device
+
+
+@pytest.mark.parametrize("endpoint", [-_YEARS], indirect=True)
+async def test_certificate_that_is_over_is_refused(endpoint: FakeControlEndpoint, tmp_path: Path) -> None:
+    with pytest.raises(TlsError, match="not valid at this time"):
+        await enroll(Paths(tmp_path / "device"), parse_token(endpoint.token("shop1")))
+
+
+@pytest.mark.parametrize("endpoint", [timedelta()], indirect=True)
+async def test_clock_that_was_set_back_revives_no_certificate(
+    endpoint: FakeControlEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the device's floor it is over, whatever the host's clock says."""
+    device = await enroll(Paths(tmp_path / "device"), parse_token(endpoint.token("shop1")))
+    later = tls.context
+    monkeypatch.setattr(tls, "context", lambda now: later(lambda: now() + _YEARS))
+    client = ControlClient(device)
+    with pytest.raises(TlsError, match="not valid at this time"):
+        await client.plan(None, 0)
+    await client.close()
