@@ -79,6 +79,10 @@ class Paths:
         return self.run / "charon.vici"
 
     @property
+    def strongswan_conf(self) -> Path:
+        return self.run / "strongswan.conf"
+
+    @property
     def charon_pid(self) -> Path:
         """charon has /run/charon.pid compiled in; it sees our run directory as /run."""
         return self.run / "charon.pid"

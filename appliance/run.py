@@ -23,7 +23,7 @@ from appliance.membership import Membership, Surroundings
 from appliance.netcore.charon.events import listen
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.routes import routes
-from appliance.netcore.desired.services import local_backends
+from appliance.netcore.desired.services import backends_at, far_homes, local_backends
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.capability import probe
 from appliance.netcore.kernel.files import read_text
@@ -38,6 +38,7 @@ from appliance.netcore.plan.values import Address
 from appliance.netcore.probe.backends import BackendProbes
 from appliance.netcore.probe.hubs import TunnelProbes
 from appliance.netcore.probe.icmp import Pinger
+from appliance.netcore.probe.peers import PeerProbes
 from appliance.netcore.reconcile.doors import Doors, look, open_doors
 from appliance.netcore.reconcile.drift import DriftWatch
 from appliance.netcore.reconcile.guard import Guard
@@ -100,6 +101,7 @@ class Agent:
         self._pinger = Pinger()
         self._probes = TunnelProbes(self._pinger.ping, time.monotonic, lambda _name: self._wake.set())
         self._backends = BackendProbes(lambda _dead: self._wake.set())
+        self._peers = PeerProbes(self._pinger.ping, time.monotonic, self._wake.set)
         self._steering = TunnelSteering(doors.charon, self._probes, self._wake.set)
         self._ownership = Ownership(self._wake.set)
         self._retries = Retries(RETRY, RESYNC)
@@ -146,7 +148,9 @@ class Agent:
         """Stop what runs in this process; the box keeps its network."""
         notify(STOPPING)
         self._quiet.close()
-        for stop in (self._steering.close, self._probes.close, self._backends.stop, self._ownership.close):
+        for probes in (self._probes, self._peers):
+            await probes.close()
+        for stop in (self._steering.close, self._backends.stop, self._ownership.close):
             await stop()
         self._pinger.close()
         await self._status.close()
@@ -221,6 +225,7 @@ class Agent:
     async def _turn(self, plan: Plan, device: DeviceIdentity) -> float | None:
         """One look, one pass, one step; when to look again if nothing wakes us."""
         self._backends.set_targets(local_backends(plan))
+        self._peers.aim(plan, far_homes(plan))
         self._ownership.configure(plan, TlsFiles(device.certificate, device.key))
         try:
             await self._steering.look(plan)
@@ -267,7 +272,8 @@ class Agent:
             # An uplink came, went or changed its address: whatever waits for the network tries now.
             self._steering.hurry()
             self._membership.wake()
-        facts = replace(facts, owners=self._ownership.owners(), dead=self._backends.dead)
+        dead = self._backends.dead | backends_at(plan, self._peers.silent)
+        facts = replace(facts, owners=self._ownership.owners(), dead=dead)
         facts = self._steering.facts(facts)
         if facts.hub != before.hub:
             # A cut further upstream made no link event; a tunnel that came back says that it is over.

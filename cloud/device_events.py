@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cloud.source.resources import DEVICES
-from cloud.source.status import Condition, DeviceStatus
+from cloud.source.status import Condition, DeviceStatus, condition_of
 
 #: Events of objects that are in no namespace live in this one.
 _NAMESPACE = "default"
@@ -23,7 +23,7 @@ def events(
     A device that nothing was said of before has no news, or every start of the operator would tell all again.
     """
     for condition in after.conditions:
-        old = before.condition(condition.type) if before else condition
+        old = condition_of(before.conditions, condition.type) if before else condition
         if old and old.status != condition.status and condition.status != "Unknown":
             yield _event(name, condition, now)
 

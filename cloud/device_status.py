@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from appliance.netcore.plan.exchange import Report
 from cloud.app import App
 from cloud.planner.model import Node
-from cloud.source.status import Condition, DeviceStatus, Generations, Tunnel
+from cloud.source.status import Condition, DeviceStatus, Generations, Tunnel, condition_of
 from cloud.store.devices import StoredDevice
 from cloud.store.plans import PlanHead
 
@@ -139,7 +139,7 @@ def _say(kind: str, holds: bool | None, reason: str, message: str, now: datetime
 
 
 def _kept(condition: Condition, before: DeviceStatus | None) -> Condition:
-    old = before.condition(condition.type) if before else None
+    old = condition_of(before.conditions, condition.type) if before else None
     if old is None or old.status != condition.status:
         return condition
     return replace(condition, last_transition_time=old.last_transition_time)

@@ -17,6 +17,9 @@ from appliance.netcore.plan.values import Prefix, Role
 from appliance.netcore.spec import PRIORITY, RouteKind
 from appliance.status.told import drifted, tables
 
+#: Routes that let nothing out.
+_CLOSED = (RouteKind.UNREACHABLE, RouteKind.BLACKHOLE)
+
 
 async def ours(box: Box) -> list[Finding]:
     """Routes, rules and firewall of ours."""
@@ -25,7 +28,7 @@ async def ours(box: Box) -> list[Finding]:
         return []
     found = []
     there = await box.routes.routes()
-    closed = {route.dst for route in there.values() if route.kind is RouteKind.UNREACHABLE}
+    closed = {route.dst for route in there.values() if route.kind in _CLOSED}
     missing = [str(pool) for pool in plan.fabric if pool not in closed]
     if missing:
         found.append(Finding("routes-missing", f"no unreachable route for {', '.join(missing)}"))

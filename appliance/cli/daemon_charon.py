@@ -17,7 +17,6 @@ from appliance.netcore.plan.model import Tunnel
 from appliance.paths import Paths
 
 _PROGRAMS = ("/usr/lib/ipsec/charon", "/usr/libexec/ipsec/charon", "/usr/lib/strongswan/charon")
-_CONF = "strongswan.conf"
 _OTHER_IKE = (
     "end the host's own IKE daemon, which `ss -ulnp` shows "
     "(often `systemctl disable --now strongswan-starter`)"
@@ -48,7 +47,7 @@ def run(paths: Paths) -> int:
         need_free("UDP", port, EVERYWHERE, _OTHER_IKE)
     capability = asyncio.run(probe())
     text = strongswan_conf(tunnel, capability.ipsec)
-    write_atomic(paths.run / _CONF, text.encode())
+    write_atomic(paths.strongswan_conf, text.encode())
     print(f"ipsec: {capability.ipsec} ({capability.reason})", flush=True)
     command = _command(paths.run.resolve(), _program(), _resolver(paths))
     os.execvp(command[0], command)  # noqa: S606 -- to become it is the point
@@ -57,7 +56,7 @@ def run(paths: Paths) -> int:
 def _command(run_directory: Path, program: str, resolver: Path | None) -> list[str]:
     if run_directory.samefile("/run"):
         # A container that was given our run directory as its /run: no right to mount anything is needed.
-        return ["env", f"STRONGSWAN_CONF=/run/{_CONF}", program]
+        return ["env", f"STRONGSWAN_CONF=/run/strongswan.conf", program]
     extra: tuple[str, ...] = ("", "")
     if resolver is not None:
         inside = run_directory / resolver.relative_to("/run")

@@ -87,10 +87,11 @@ class Link:
 
 
 class RouteKind(StrEnum):
-    """What a route does: send, refuse, or leave the decision to the tables after ours."""
+    """What a route does: send, refuse, drop without a word, or leave it to the tables after ours."""
 
     UNICAST = "unicast"
     UNREACHABLE = "unreachable"
+    BLACKHOLE = "blackhole"
     THROW = "throw"
 
 

@@ -19,7 +19,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
-    """Exit code 0 if each may open connections to the other, 1 if not."""
+    """Exit code 0 if A may open connections to B, 1 if not."""
     result = ask(paths, "explain", a=arguments.a, b=arguments.b)
     if arguments.output == "json":
         print_json(result)
@@ -30,8 +30,12 @@ def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
 
 def _tell(result: dict[str, Any]) -> None:
     word = "may" if result["allowed"] else "may not"
+    back = "it may" if result["back"] else "it may not"
     unready = " (but can't yet)" if result["allowed"] and not result["reachable"] else ""
-    print(f"{result['a']} and {result['b']} {word} reach each other{unready}.")
+    if result["allowed"] == result["back"]:
+        print(f"{result['a']} and {result['b']} {word} reach each other{unready}.")
+    else:
+        print(f"{result['a']} {word} open connections to {result['b']}{unready}; the other way round {back}.")
     for reason in result["reasons"]:
         print(f"  {'yes' if reason['ok'] else 'NO ':3}  {reason['step']}: {reason['text']}")
         if reason["remedy"]:

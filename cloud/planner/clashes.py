@@ -30,6 +30,34 @@ def node_clashes(nodes: Mapping[str, Node]) -> Iterator[str]:
                 )
 
 
+def lan_clashes(nodes: Mapping[str, Node]) -> Iterator[str]:
+    """Exposed prefixes that overlap those of another node, or that another node stands in itself."""
+    claims = Claims()
+    for name, node in nodes.items():
+        for prefix in node.prefixes:
+            claims.claim(prefix, f"podCIDR {prefix} of node {name}")
+    for name, node in nodes.items():
+        if node.lan and not node.is_edge:
+            yield f"Device {name} exposes a LAN, and its role is {node.place.role}: only edges can"
+        for prefix in node.lan:
+            what = f"LAN {prefix} of device {name}"
+            if other := claims.claim(prefix, what):
+                yield f"{what} overlaps {other[1]}: expose it at one of them only, or renumber one"
+            if not is_for_pods(prefix) or prefix.prefixlen == 0:
+                yield f"{what} holds addresses that no host can have: correct spec.lan"
+            yield from (
+                f"{what} is also where node {other_name} stands ({address}), which would lose its own "
+                f"network: renumber one of the two sites, or expose fewer addresses"
+                for other_name, address in _standing_in(nodes, name, prefix)
+            )
+
+
+def _standing_in(nodes: Mapping[str, Node], name: str, prefix: Prefix) -> Iterator[tuple[str, Address]]:
+    for other, node in nodes.items():
+        if other != name:
+            yield from ((other, a) for a in (*node.stands_in, *node.underlay) if a in prefix)
+
+
 def is_for_pods(prefix: Prefix) -> bool:
     """Whether hosts may have addresses of it: no part of it means this host, this link, or many hosts."""
     return not any(prefix.version == bad.version and prefix.overlaps(bad) for bad in _NOT_FOR_HOSTS)
@@ -89,6 +117,9 @@ def fabric_clashes(inventory: Inventory, fabric: Fabric) -> Iterator[str]:
         for prefix in node.prefixes:
             if other := reserved.holder(prefix):
                 yield f"podCIDR {prefix} of node {name} overlaps {other[1]} {other[0]}: choose another prefix"
+        for prefix in node.lan:
+            if other := ranges.holder(prefix):
+                yield f"LAN {prefix} of device {name} overlaps {other[1]} {other[0]}: renumber one of the two"
         for address in node.underlay:
             if other := ranges.holder(host_prefix(address)):
                 yield (

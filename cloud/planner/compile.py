@@ -14,6 +14,7 @@ from cloud.planner.model import Inventory, Node
 from cloud.planner.peers import peers_of
 from cloud.planner.policy import groups_of, rules_of
 from cloud.planner.services import headless_records, services_of
+from cloud.planner.uplinks import PROFILES
 from cloud.planner.world import World
 
 #: Placeholders: whoever keeps the plans numbers and dates them, and only when they changed.
@@ -56,7 +57,9 @@ def _plan(world: World, node: Node, outside: tuple[Prefix, ...], trust: Trust, a
         service_range=fabric.service_ranges,
         trust=trust,
         dns=Dns(domain=fabric.domain, bind=fabric.dns_bind, records=headless_records(world, node)),
+        lan=node.lan,
         underlay=node.underlay,
+        tunnel=PROFILES[node.uplink],
         peers=peers_of(world, node),
         policy=rules_of(world, node),
         services=services_of(world, node),
@@ -84,7 +87,7 @@ def _outside(world: World, *, edges_only: bool) -> tuple[Prefix, ...]:
         prefix
         for name, allocation in world.allocations.items()
         if name in nodes and (nodes[name].is_edge or not edges_only)
-        for prefix in allocation.prefixes
+        for prefix in (*allocation.prefixes, *nodes[name].lan)
     }
     outside = [prefix for prefix in held if not _covered(claims, prefix)]
     return tuple(sorted(outside, key=lambda prefix: (prefix.version, int(prefix.network_address))))

@@ -13,7 +13,7 @@ from cloud.planner.allocation import Allocation
 from cloud.planner.fabric import Fabric
 from cloud.planner.model import Inventory, Node
 from cloud.planner.peers import paths_between
-from cloud.planner.policy import cloud_pair
+from cloud.planner.policy import cloud_pair, may_open
 from cloud.planner.world import World
 
 
@@ -37,9 +37,10 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """Whether `a` and `b` may open connections to each other (rules hold both ways), and how they get there.
+    """Whether `a` may open connections to `b`, and how they get there.
 
-    `allowed` is the policy's word; `reachable` says that they are enrolled and that there is a path, too.
+    `allowed` is the policy's word, `back` the same for the other direction; `reachable` says that they are
+    enrolled and that there is a path, too.
     `path` is `local`, `hub` or `underlay`, empty if there is none. `hubs` are those of each edge, best first,
     where the path is by hub. `ports` are what is allowed, as `TCP 80` or `UDP 5000-5010`; none means all.
     """
@@ -52,6 +53,7 @@ class Explanation(msgspec.Struct, frozen=True):
     path: str = ""
     hubs: dict[str, tuple[str, ...]] = {}
     ports: tuple[str, ...] = ()
+    back: bool = False
 
 
 def explain(
@@ -81,7 +83,8 @@ def explain(
     hubs = (
         {node.name: world.hub_order(node) for node in (one, other) if node.is_edge} if path == "hub" else {}
     )
-    return Explanation(a, b, allowed, reachable, reasons, path, hubs, ports)
+    back = allowed if a == b else may_open(world, other, one)
+    return Explanation(a, b, allowed, reachable, reasons, path, hubs, ports, back)
 
 
 def _known(inventory: Inventory, name: str) -> Reason:
@@ -105,9 +108,24 @@ def _policy(world: World, one: Node, other: Node) -> Reason:
         edge, cloud = (one, other) if one.is_edge else (other, one)
         text = f"{edge.name} is an edge that may talk to the cloud, and {cloud.name} is {_role(cloud)}."
         return Reason(Step.POLICY, True, text)
-    if names := [community.name for community in world.shared(one, other)]:
-        return Reason(Step.POLICY, True, f"Both are in the {_plural('community', 'communities', names)}.")
+    if opening := world.opens(one, other):
+        both = [community.name for community in opening if not community.one_way]
+        if both:
+            return Reason(Step.POLICY, True, f"Both are in the {_plural('community', 'communities', both)}.")
+        names = _plural("community", "communities", [community.name for community in opening])
+        text = f"The {names} lets {one.name} open connections to {other.name}."
+        return Reason(Step.POLICY, True, text)
+    if world.shared(one, other):
+        return _wrong_way(world, one, other)
     return _apart(world, one, other)
+
+
+def _wrong_way(world: World, one: Node, other: Node) -> Reason:
+    """Why only the other one may open connections."""
+    names = _plural("community", "communities", [community.name for community in world.shared(one, other)])
+    text = f"The {names} lets {other.name} open connections to {one.name}, and not the other way round."
+    remedy = f"Apply a Community that lets {one.name} open connections to {other.name}."
+    return Reason(Step.POLICY, False, text, remedy)
 
 
 def _apart(world: World, one: Node, other: Node) -> Reason:
@@ -133,7 +151,7 @@ def _plural(one: str, many: str, names: list[str]) -> str:
 
 def _ports(world: World, one: Node, other: Node) -> tuple[str, ...]:
     """What the shared communities allow; nothing if one of them, or another rule, allows every port."""
-    shared = world.shared(one, other)
+    shared = world.opens(one, other)
     unlimited = one.name == other.name or (one.is_edge != other.is_edge and cloud_pair(one, other))
     if unlimited or not all(community.allow for community in shared):
         return ()

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Manifests in, inventory out, with everything that contradicts itself told at once."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from appliance.netcore.plan.identity import is_name
-from appliance.netcore.plan.model import PortRange
-from appliance.netcore.plan.values import Protocol, convert
+from appliance.netcore.plan.values import convert
 from cloud.planner.backends import read_services, service_problems
 from cloud.planner.clashes import (
     fabric_clashes,
+    lan_clashes,
     node_clashes,
     service_clashes,
     strange_services,
     unusable_prefixes,
 )
+from cloud.planner.communities import community_problems, community_warnings, read_community
 from cloud.planner.fabric import Fabric
 from cloud.planner.model import Backend, Community, Inventory, InventoryError, NamedPort, Node, Service
 from cloud.planner.nodes import node_problems, node_warnings, read_nodes, role_clashes
@@ -44,11 +44,11 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
     kept = sorted(manifests, key=lambda manifest: manifest.key)
     raw_nodes = _named(kept, "Node", objects.Node)
     devices = _named(kept, "Device", objects.Device)
+    nodes, warnings = read_nodes(raw_nodes, devices)
     communities = {
-        name: _read_community(community)
+        name: read_community(community, nodes)
         for name, community in _named(kept, "Community", objects.Community).items()
     }
-    nodes, warnings = read_nodes(raw_nodes, devices)
     services = read_services(
         _all(kept, "Service", objects.Service), _all(kept, "EndpointSlice", objects.EndpointSlice)
     )
@@ -56,7 +56,7 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
         nodes,
         services,
         communities,
-        (*warnings, *node_warnings(nodes), *_community_warnings(communities, nodes, fabric)),
+        (*warnings, *node_warnings(nodes), *community_warnings(communities, nodes, fabric)),
     )
     if fabric:
         inventory = replace(inventory, warnings=(*inventory.warnings, *strange_services(inventory, fabric)))
@@ -65,9 +65,10 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
         *role_clashes(raw_nodes, devices),
         *node_problems(nodes),
         *node_clashes(nodes),
+        *lan_clashes(nodes),
         *unusable_prefixes(nodes),
         *service_problems(services),
-        *(f"Community {name}: its name is no DNS label" for name in communities if not is_name(name)),
+        *community_problems(communities),
         *(fabric_clashes(inventory, fabric) if fabric else ()),
         *(service_clashes(inventory, fabric) if fabric else ()),
     )
@@ -90,28 +91,3 @@ def _given_twice(manifests: Iterable[Manifest]) -> Iterator[str]:
         if manifest.key in seen:
             yield f"{manifest.title} is there twice: keep one of the two"
         seen.add(manifest.key)
-
-
-def _read_community(community: objects.Community) -> Community:
-    return Community(
-        name=community.metadata.name,
-        members=community.spec.members,
-        allow=tuple(
-            PortRange(
-                protocol=Protocol(port.protocol.lower()), first=port.port, last=port.end_port or port.port
-            )
-            for port in community.spec.ports
-        ),
-    )
-
-
-def _community_warnings(
-    communities: Mapping[str, Community], nodes: Mapping[str, Node], fabric: Fabric | None
-) -> Iterator[str]:
-    for name, community in communities.items():
-        for member in community.members:
-            cluster, _, node = member.rpartition(".")
-            if fabric and cluster not in ("", fabric.cluster):
-                yield f"Community {name} has the member {member} of another cluster: it is left out"
-            elif node not in nodes:
-                yield f"Community {name} has the member {member}, and there is no node {node} (yet)"

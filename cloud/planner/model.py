@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What exists and what its owner wants, as the planner sees it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from appliance.netcore.plan.identity import Place
 from appliance.netcore.plan.model import PortRange
-from appliance.netcore.plan.values import Address, Prefix, Protocol, Role
+from appliance.netcore.plan.values import Address, OnDown, Prefix, Protocol, Role, Uplink
 
 
 class InventoryError(ValueError):
@@ -22,6 +23,8 @@ class Node:
 
     `addresses` are where others dial it from afar, `underlay` is where it stands in the cloud's network.
     `hubs` are the connectors that it prefers, in order; `cloud` is whether it may talk to the cloud.
+    `lan` are prefixes of its site that are in the fabric; `labels` are what selectors look at. `stands_in`
+    are an edge's own addresses in its site's network: they mean nothing to others, but must not clash.
     """
 
     name: str
@@ -31,6 +34,10 @@ class Node:
     prefixes: tuple[Prefix, ...] = ()
     hubs: tuple[str, ...] = ()
     cloud: bool = True
+    uplink: Uplink = Uplink.WIRED
+    lan: tuple[Prefix, ...] = ()
+    stands_in: tuple[Address, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_edge(self) -> bool:
@@ -84,22 +91,54 @@ class Service:
 class Community:
     """Members that may reach one another, by the ports in `allow`, or by all if it is empty.
 
-    A member is a node's name, or FabEdge's `<cluster>.<node>`.
+    A member is a node's name, or FabEdge's `<cluster>.<node>`. Of a one-way community `senders` may open
+    connections to `receivers`, and `members` are both. `on_down` is for traffic while a tunnel is down.
     """
 
     name: str
     members: tuple[str, ...]
     allow: tuple[PortRange, ...] = ()
+    senders: tuple[str, ...] = ()
+    receivers: tuple[str, ...] = ()
+    on_down: OnDown = OnDown.REFUSE
+
+    @property
+    def one_way(self) -> bool:
+        """Whether only some of the members may open connections."""
+        return bool(self.senders or self.receivers)
+
+    @property
+    def source(self) -> str:
+        """What the policy's rules call those who may open connections."""
+        return f"from:{self.name}" if self.one_way else self.group
+
+    @property
+    def destination(self) -> str:
+        """What the policy's rules call those to whom."""
+        return f"to:{self.name}" if self.one_way else self.group
 
     @property
     def group(self) -> str:
-        """What the policy's rules call its members."""
+        """What the policy's rules call the members that may open both ways; also the rule's own name."""
         return f"community:{self.name}"
 
     def nodes(self, cluster: str) -> frozenset[str]:
         """The members that are nodes of `cluster`; those of other clusters are nothing to it."""
-        split = [member.rpartition(".") for member in self.members]
-        return frozenset(node for owner, _, node in split if owner in ("", cluster))
+        return local_names(self.members, cluster)
+
+    def opening(self, cluster: str) -> frozenset[str]:
+        """Those of its nodes that may open connections."""
+        return local_names(self.senders if self.one_way else self.members, cluster)
+
+    def answering(self, cluster: str) -> frozenset[str]:
+        """Those of its nodes to which connections may be opened."""
+        return local_names(self.receivers if self.one_way else self.members, cluster)
+
+
+def local_names(members: Iterable[str], cluster: str) -> frozenset[str]:
+    """The nodes of `cluster` among members that may be named as `<cluster>.<node>`."""
+    split = [member.rpartition(".") for member in members]
+    return frozenset(node for owner, _, node in split if owner in ("", cluster))
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 """Nodes and Devices of the manifests as the planner's nodes. A Device overrides the Node of its name."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 
 from appliance.netcore.plan.identity import Place, is_name
-from appliance.netcore.plan.values import Role
+from appliance.netcore.plan.values import Role, Uplink
 from cloud.planner.model import Node
 from cloud.source import objects
 
@@ -27,10 +28,12 @@ def read_nodes(
     warnings: list[str] = []
     for name in sorted({*nodes, *devices}):
         spec = devices[name].spec if name in devices else _NO_DEVICE
+        both = [objects_of[name].metadata.labels for objects_of in (nodes, devices) if name in objects_of]
+        labels = {label: text for labels in both for label, text in labels.items()}
         if name in nodes:
-            found[name] = _read_node(nodes[name], spec)
+            found[name] = replace(_read_node(nodes[name], spec), labels=labels)
         elif spec.role is not None:
-            found[name] = _overridden(Node(name, Place(spec.role, name)), spec)
+            found[name] = replace(_overridden(Node(name, Place(spec.role, name)), spec), labels=labels)
         else:
             warnings.append(
                 f"Device {name} has no Node and says no role: it gets no plan until it has either"
@@ -78,6 +81,9 @@ def _overridden(node: Node, spec: objects.DeviceSpec) -> Node:
         addresses=spec.public_addresses or node.addresses,
         # A site's LAN says nothing to others: two sites may have the same one.
         underlay=() if place.role is Role.EDGE else node.underlay,
+        stands_in=node.underlay if place.role is Role.EDGE else (),
+        uplink=spec.uplink or Uplink.WIRED,
+        lan=spec.lan,
         prefixes=node.prefixes,
         hubs=spec.hubs,
         cloud=spec.cloud == "allow",

@@ -4,7 +4,8 @@
 from appliance.netcore.plan.model import Peer
 from appliance.netcore.plan.values import Path
 from cloud.planner.model import Node
-from cloud.planner.policy import groups_of, may_meet, ruled_groups
+from cloud.planner.policy import groups_of, may_meet, on_down, ruled_groups
+from cloud.planner.uplinks import dpd_for
 from cloud.planner.world import World
 
 
@@ -35,12 +36,14 @@ def _peer(world: World, node: Node, other: Node, ruled: frozenset[str], priority
         role=other.place.role,
         ike_id=world.identities[other.name].ike_id,
         overlay=allocation.overlay,
-        prefixes=allocation.prefixes,
+        prefixes=(*allocation.prefixes, *other.lan),
         groups=tuple(group for group in groups_of(world, other) if group in ruled),
         paths=paths_between(node, other),
         addresses=other.dial if other.is_connector else (),
         underlay=() if node.is_edge else other.underlay,
         priority=priority,
+        on_down=on_down(world, node, other),
+        dpd_delay=dpd_for(node.uplink, other.uplink) if node.is_connector and other.is_edge else None,
     )
 
 

@@ -2,7 +2,7 @@
 """Who may talk to whom: groups and rules."""
 
 from appliance.netcore.plan.model import PortRange, Rule
-from appliance.netcore.plan.values import Protocol
+from appliance.netcore.plan.values import OnDown, Protocol
 from cloud.planner.model import Community, Node
 from cloud.planner.world import World
 
@@ -22,11 +22,16 @@ def may_meet(world: World, one: Node, other: Node) -> bool:
     return cloud_pair(one, other) or bool(world.shared(one, other))
 
 
+def may_open(world: World, one: Node, other: Node) -> bool:
+    """Whether `one` may open any connection to `other`."""
+    return not (one.is_edge or other.is_edge) or cloud_pair(one, other) or bool(world.opens(one, other))
+
+
 def may_use(world: World, one: Node, other: Node, protocol: Protocol, port: int) -> bool:
-    """Whether the two may talk by this port."""
+    """Whether `one` may open connections to `other` by this port."""
     if one.name == other.name or not (one.is_edge or other.is_edge) or cloud_pair(one, other):
         return True
-    return any(_allows(community.allow, protocol, port) for community in world.shared(one, other))
+    return any(_allows(community.allow, protocol, port) for community in world.opens(one, other))
 
 
 def _allows(allow: tuple[PortRange, ...], protocol: Protocol, port: int) -> bool:
@@ -40,7 +45,7 @@ def _allows(allow: tuple[PortRange, ...], protocol: Protocol, port: int) -> bool
 def groups_of(world: World, node: Node) -> tuple[str, ...]:
     """The device's own groups. An edge that may not talk to the cloud is in no built-in one."""
     built_in = (EDGE if node.is_edge else CLOUD,) if node.cloud or not node.is_edge else ()
-    return (*built_in, *(community.group for community in world.communities_of(node)))
+    return (*built_in, *world.groups_of(node))
 
 
 def ruled_groups(world: World, node: Node) -> frozenset[str]:
@@ -59,7 +64,22 @@ def rules_of(world: World, node: Node) -> dict[str, Rule]:
 
 
 def _rule(community: Community) -> Rule:
-    return Rule(source=community.group, destination=community.group, allow=community.allow)
+    return Rule(source=community.source, destination=community.destination, allow=community.allow)
+
+
+def on_down(world: World, node: Node, other: Node) -> OnDown:
+    """What becomes of traffic from `node` to `other` while no tunnel leads there.
+
+    Of several communities the one counts that says `spill`, then one that says `drop`. A connector answers
+    for everybody who sends to an edge, and is silent only if all communities of the edge want that.
+    """
+    if not other.is_edge:
+        return OnDown.REFUSE
+    if not node.is_edge:
+        said = {community.on_down for community in world.communities_of(other)}
+        return OnDown.DROP if said == {OnDown.DROP} and node.is_connector else OnDown.REFUSE
+    said = {community.on_down for community in world.shared(node, other)}
+    return next((way for way in (OnDown.SPILL, OnDown.DROP) if way in said), OnDown.REFUSE)
 
 
 def _ruled_communities(world: World, node: Node) -> tuple[Community, ...]:

@@ -9,7 +9,7 @@ from appliance.netcore.plan.model import ServicePort
 from appliance.netcore.plan.values import Address, Tier
 from cloud.planner.model import Backend, NamedPort, Node, Service
 from cloud.planner.peers import are_peers
-from cloud.planner.policy import may_meet, may_use
+from cloud.planner.policy import may_open, may_use
 from cloud.planner.world import World
 
 
@@ -98,4 +98,4 @@ def _reaches(world: World, node: Node, backend: Backend) -> Node | None:
     if not (home.is_edge or node.is_edge):
         return home  # the cluster's own network, whether the other one is enrolled or not
     enrolled = home.name in world.devices and are_peers(world, node, home)
-    return home if enrolled and not on_host and may_meet(world, node, home) else None
+    return home if enrolled and not on_host and may_open(world, node, home) else None

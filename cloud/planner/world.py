@@ -32,19 +32,40 @@ class World:
         #: The connectors among them that edges can dial.
         self.hubs = tuple(name for name, node in self.devices.items() if node.is_connector and node.dial)
         self._communities: dict[str, dict[str, Community]] = {}
+        self._opening: dict[str, dict[str, Community]] = {}
+        self._answering: dict[str, dict[str, Community]] = {}
         for _, community in sorted(inventory.communities.items()):
-            for name in community.nodes(fabric.cluster):
-                self._communities.setdefault(name, {})[community.name] = community
+            for names, index in (
+                (community.nodes(fabric.cluster), self._communities),
+                (community.opening(fabric.cluster), self._opening),
+                (community.answering(fabric.cluster), self._answering),
+            ):
+                for name in names:
+                    index.setdefault(name, {})[community.name] = community
         self._homes = self._find_homes(dict(present))
 
     def communities_of(self, node: Node) -> tuple[Community, ...]:
         """The communities that `node` is in, by name."""
         return tuple(self._communities.get(node.name, {}).values())
 
+    def groups_of(self, node: Node) -> tuple[str, ...]:
+        """What the rules of its communities call `node`."""
+        opening, answering = self._opening.get(node.name, {}), self._answering.get(node.name, {})
+        groups = [community.source for community in opening.values()]
+        groups += [community.destination for community in answering.values()]
+        return tuple(dict.fromkeys(groups))
+
+    def opens(self, one: Node, other: Node) -> tuple[Community, ...]:
+        """The communities that let `one` open connections to `other`."""
+        theirs = self._answering.get(other.name, {})
+        ours = self._opening.get(one.name, {})
+        return tuple(community for name, community in ours.items() if name in theirs)
+
     def shared(self, one: Node, other: Node) -> tuple[Community, ...]:
-        """The communities that both are in."""
-        theirs = self._communities.get(other.name, {})
-        return tuple(community for community in self.communities_of(one) if community.name in theirs)
+        """The communities that let at least one of the two open connections to the other, by name."""
+        found = {community.name: community for community in self.opens(one, other)}
+        found |= {community.name: community for community in self.opens(other, one)}
+        return tuple(community for _, community in sorted(found.items()))
 
     def hub_order(self, node: Node) -> tuple[str, ...]:
         """The hubs of `node`, best first: those it prefers, then the rest by rendezvous hash.
@@ -64,7 +85,7 @@ class World:
         """Looked up once, since every plan asks for all of them."""
         claims = Claims()
         for name in nodes:
-            for prefix in self.allocations[name].prefixes:
+            for prefix in (*self.allocations[name].prefixes, *nodes[name].lan):
                 claims.claim(prefix, name)
         backends = [b.address for service in self.inventory.services.values() for b in service.backends]
         owners = {address: claims.holder(host_prefix(address)) for address in backends}

@@ -15,7 +15,7 @@ from appliance.netcore.plan.values import Protocol
 from cloud.source import objects
 from cloud.source.documents import to_yaml
 from cloud.source.kinds import find_kind
-from cloud.source.status import DeviceStatus
+from cloud.source.status import CommunityStatus, DeviceStatus
 
 GROUP = "orillo.io"
 VERSION = "v1alpha1"
@@ -33,6 +33,34 @@ _PORT_RULES = [
         "message": "endPort needs a port that is not above it",
     },
 ]
+_SPEC_RULES = [
+    {
+        "rule": "has(self.members) || has(self.selector) || has(self.from)",
+        "message": "it names nobody: give members, a selector, or from and to",
+    },
+    {"rule": "has(self.from) == has(self.to)", "message": "from and to go together"},
+    {
+        "rule": "!has(self.from) || !(has(self.members) || has(self.selector))",
+        "message": "members may open both ways, from to to one way: give the one or the other",
+    },
+]
+_SET_RULES = [
+    {"rule": "has(self.members) || has(self.selector)", "message": "give members, a selector, or both"}
+]
+_SELECTOR_RULES = [
+    {
+        "rule": "has(self.matchLabels) || has(self.matchExpressions)",
+        "message": "a selector without any demand would take every node: say which",
+    }
+]
+_EXPRESSION_RULES = [
+    {
+        "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+        "message": "In and NotIn need values, Exists and DoesNotExist have none",
+    }
+]
+#: Whether it is a prefix is for the operator to tell; this only finds what surely is none.
+_PREFIX = {"type": "string", "maxLength": 43, "pattern": "^[0-9a-fA-F:.]+/[0-9]{1,3}$"}
 _NAME_RULE = {
     "rule": "self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",
     "message": "the name has to be a DNS label: at most 63 characters, and no dot",
@@ -47,22 +75,46 @@ def definitions() -> dict[str, dict[str, Any]]:
 
 def _community() -> dict[str, Any]:
     spec = _schema(inspect.type_info(objects.CommunitySpec))
-    spec["properties"]["members"]["items"] |= _MEMBER
-    port = spec["properties"]["ports"]["items"]
+    spec["x-kubernetes-validations"] = _SPEC_RULES
+    fields = spec["properties"]
+    for side in (spec, fields["from"], fields["to"]):
+        _limit_members(side["properties"])
+    for side in (fields["from"], fields["to"]):
+        side["x-kubernetes-validations"] = _SET_RULES
+    port = fields["ports"]["items"]
     port["properties"]["protocol"] |= {"default": "TCP", "maxLength": 8}
     port["x-kubernetes-validations"] = _PORT_RULES
-    spec["properties"]["ports"]["maxItems"] = 64
+    fields["ports"]["maxItems"] = 64
     columns = [
-        _column("Members", "string", ".spec.members"),
+        _column("Members", "integer", ".status.members"),
+        _column("Up", "integer", ".status.up"),
+        _column("Opens", "string", ".status.opens"),
         _column("Ports", "string", ".spec.ports[*].port"),
+        _column("Planned", "string", '.status.conditions[?(@.type=="Planned")].status'),
+        _column("Applied", "string", '.status.conditions[?(@.type=="Applied")].status'),
+        _column("Tunnels", "string", '.status.conditions[?(@.type=="TunnelUp")].status'),
+        _column("Message", "string", ".status.message"),
         _column("Age", "date", ".metadata.creationTimestamp"),
+        _column("Names", "string", ".spec.members", wide=True),
     ]
-    return _definition(objects.Community, spec, ["spec"], columns)
+    status = _schema(inspect.type_info(CommunityStatus))
+    return _definition(objects.Community, spec, ["spec"], columns, status)
+
+
+def _limit_members(fields: dict[str, Any]) -> None:
+    fields["members"]["items"] |= _MEMBER
+    fields["members"]["maxItems"] = 10_000
+    selector = fields["selector"]
+    selector["x-kubernetes-validations"] = _SELECTOR_RULES
+    expressions = selector["properties"]["matchExpressions"]
+    expressions["maxItems"] = 16
+    expressions["items"]["properties"]["values"] |= {"maxItems": 64}
+    expressions["items"]["x-kubernetes-validations"] = _EXPRESSION_RULES
 
 
 def _device() -> dict[str, Any]:
     spec = _schema(inspect.type_info(objects.DeviceSpec))
-    for field in ("hubs", "publicAddresses"):
+    for field in ("hubs", "publicAddresses", "lan"):
         spec["properties"][field]["maxItems"] = 16
     columns = [
         _column("Role", "string", ".status.role"),
@@ -85,14 +137,10 @@ def _definition(
     spec: dict[str, Any],
     required: list[str],
     columns: list[dict[str, Any]],
-    status: dict[str, Any] | None = None,
+    status: dict[str, Any],
 ) -> dict[str, Any]:
     kind = find_kind(shape.__name__)
-    # Communities have no status yet; the subresource is there, so that giving them one changes no rights.
-    properties = {
-        "spec": spec,
-        "status": status or {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-    }
+    properties = {"spec": spec, "status": status}
     schema = {
         "type": "object",
         "description": _first_line(shape),
@@ -161,6 +209,8 @@ def _plain(kind: inspect.Type) -> dict[str, Any]:
         return {"type": "integer"} | {name: bound for name, bound in bounds.items() if bound is not None}
     if isinstance(kind, inspect.DateTimeType):
         return {"type": "string", "format": "date-time"}
+    if isinstance(kind, inspect.CustomType):  # the one custom type that objects have is a prefix
+        return dict(_PREFIX)
     known = {inspect.StrType: "string", inspect.BoolType: "boolean"}
     return {"type": known[type(kind)]}
 

@@ -4,12 +4,13 @@
 Meanings are those of the Kubernetes API reference; Community and Device are our own.
 """
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
 import msgspec
 
-from appliance.netcore.plan.values import Address, Prefix, Protocol, Role
+from appliance.netcore.plan.values import Address, OnDown, Prefix, Protocol, Role, Uplink
 
 PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Transport = Literal["TCP", "UDP", "SCTP"]
@@ -161,11 +162,73 @@ class CommunityPort(_Part, frozen=True, forbid_unknown_fields=True):
             raise ValueError("endPort needs a port that is not above it")
 
 
-class CommunitySpec(_Part, frozen=True, forbid_unknown_fields=True):
-    """`members` are names of nodes, or FabEdge's `<cluster>.<node>`."""
+class Expression(_Part, frozen=True, forbid_unknown_fields=True):
+    """One demand of a label selector, as in `metav1.LabelSelectorRequirement`."""
 
-    members: tuple[str, ...]
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.operator in ("In", "NotIn")) != bool(self.values):
+            need = "at least one value" if not self.values else "no values"
+            raise ValueError(f"operator {self.operator} needs {need}")
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether an object with these labels fulfils it."""
+        if self.operator in ("Exists", "DoesNotExist"):
+            return (self.key in labels) == (self.operator == "Exists")
+        return (labels.get(self.key) in self.values) == (self.operator == "In")
+
+
+class Selector(_Part, frozen=True, forbid_unknown_fields=True):
+    """Nodes by their labels, as in `metav1.LabelSelector`; those of a Device count as its Node's."""
+
+    match_labels: dict[str, str] = {}
+    match_expressions: tuple[Expression, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.match_labels or self.match_expressions):
+            raise ValueError("a selector without any demand would take every node: say which")
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether an object with these labels is meant."""
+        plain = all(labels.get(name) == text for name, text in self.match_labels.items())
+        return plain and all(expression.holds(labels) for expression in self.match_expressions)
+
+
+class MemberSet(_Part, frozen=True, forbid_unknown_fields=True):
+    """Some nodes: by name (or FabEdge's `<cluster>.<node>`), by label, or both together."""
+
+    members: tuple[str, ...] = ()
+    selector: Selector | None = None
+
+    def __post_init__(self) -> None:
+        if not self.members and self.selector is None:
+            raise ValueError("it names nobody: give members, a selector, or both")
+
+
+class CommunitySpec(_Part, frozen=True, forbid_unknown_fields=True):
+    """Who may open connections to whom, by which ports, and what holds while a tunnel is down.
+
+    Either `members` (names of nodes, or FabEdge's `<cluster>.<node>`) and `selector` say whose connections
+    to one another are allowed, in both directions; or `from` may open to `to`, and only answers come back.
+    """
+
+    members: tuple[str, ...] | None = None
+    selector: Selector | None = None
+    from_: MemberSet | None = msgspec.field(default=None, name="from")
+    to: MemberSet | None = None
     ports: tuple[CommunityPort, ...] = ()
+    on_tunnel_down: OnDown = OnDown.REFUSE
+
+    def __post_init__(self) -> None:
+        if (self.from_ is None) != (self.to is None):
+            raise ValueError("`from` and `to` go together: give both, or members alone")
+        if self.members is None and self.selector is None and self.from_ is None:
+            raise ValueError("it names nobody: give `members`, a `selector`, or `from` and `to`")
+        if self.from_ is not None and (self.members or self.selector):
+            raise ValueError("members may open both ways, `from` to `to` one way: give the one or the other")
 
 
 class Community(_Part, frozen=True):
@@ -176,7 +239,11 @@ class Community(_Part, frozen=True):
 
 
 class DeviceSpec(_Part, frozen=True, forbid_unknown_fields=True):
-    """What overrides the Node of the same name. `hubs` are connectors, the preferred one first."""
+    """What overrides the Node of the same name. `hubs` are connectors, the preferred one first.
+
+    `uplink` is the kind of line to the internet, which sets how patient tunnels are. `lan` are prefixes of
+    the site's own network whose hosts are in the fabric too; traffic to them comes from the device's address.
+    """
 
     role: Role | None = None
     site: str = ""
@@ -185,6 +252,8 @@ class DeviceSpec(_Part, frozen=True, forbid_unknown_fields=True):
     public_addresses: tuple[str, ...] = ()
     hubs: tuple[str, ...] = ()
     cloud: Literal["allow", "deny"] = "allow"
+    uplink: Uplink | None = None
+    lan: tuple[Prefix, ...] = ()
 
 
 class Device(_Part, frozen=True):

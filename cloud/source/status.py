@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operator says of a device in the status of its Device object, for `kubectl get devices`."""
+"""What the operator says in the status of Device and Community objects, for `kubectl get`."""
 
 from datetime import datetime
 from typing import Literal
@@ -14,7 +14,7 @@ class _Part(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Condition(_Part, frozen=True):
-    """`metav1.Condition`: one question about the device, and its answer at present."""
+    """`metav1.Condition`: one question about the object, and its answer at present."""
 
     type: Literal["Planned", "Applied", "TunnelUp", "Degraded"]
     status: Literal["True", "False", "Unknown"]
@@ -54,6 +54,17 @@ class DeviceStatus(_Part, frozen=True):
     message: str = ""
     conditions: tuple[Condition, ...] = ()
 
-    def condition(self, kind: str) -> Condition | None:
-        """The condition of this type, if it is told."""
-        return next((condition for condition in self.conditions if condition.type == kind), None)
+
+class CommunityStatus(_Part, frozen=True):
+    """How a Community stands: how many nodes are members, and of how many the tunnel is up."""
+
+    members: int = 0
+    up: int = 0
+    opens: Literal["both-ways", "one-way"] = "both-ways"
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+def condition_of(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
+    """The condition of this type, if it is told."""
+    return next((condition for condition in conditions if condition.type == kind), None)

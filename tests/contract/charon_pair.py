@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -33,12 +33,13 @@ _CHARON = "/usr/lib/ipsec/charon"
 
 @dataclass(frozen=True)
 class End:
-    """One side: its plan, what it sees of its box, its certificate, and its charon."""
+    """One side: its plan, what it sees of its box, its certificate, its charon, and that one's settings."""
 
     plan: Plan
     facts: Facts
     device: Device
     charon: Charon
+    conf: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,9 @@ def real_pair(directory: Path) -> Iterator[Pair]:
         for daemon in daemons:
             stack.callback(daemon.kill)
             daemon.start()
-        ends = _ends(directory, *(Charon(daemon.socket) for daemon in daemons))
-        yield Pair(*ends, kill_hub=daemons[1].kill, start_hub=daemons[1].start, edge_namespace=edge)
+        made = _ends(directory, *(Charon(daemon.socket) for daemon in daemons))
+        edge_end, hub_end = (replace(end, conf=d.conf) for end, d in zip(made, daemons, strict=True))
+        yield Pair(edge_end, hub_end, daemons[1].kill, daemons[1].start, edge_namespace=edge)
 
 
 def _ends(directory: Path, edge: Charon, hub: Charon) -> tuple[End, End]:
@@ -136,11 +138,14 @@ class _Daemon:
     def socket(self) -> Path:
         return self.directory / "run/charon.vici"
 
+    @property
+    def conf(self) -> Path:
+        return self.directory / "strongswan.conf"
+
     def start(self) -> None:
         self.socket.parent.mkdir(parents=True, exist_ok=True)
-        conf = self.directory / "strongswan.conf"
-        conf.write_text(strongswan_conf(plans("")[0].tunnel, Ipsec.LIBIPSEC))
-        start = f"mount --bind {self.socket.parent} /run && exec env STRONGSWAN_CONF={conf} {_CHARON}"
+        self.conf.write_text(strongswan_conf(plans("")[0].tunnel, Ipsec.LIBIPSEC))
+        start = f"mount --bind {self.socket.parent} /run && exec env STRONGSWAN_CONF={self.conf} {_CHARON}"
         with (self.directory / "log").open("ab") as log:
             command = ["ip", "netns", "exec", self.namespace, "sh", "-c", start]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -11,10 +11,11 @@ from msgspec import structs
 
 from appliance.netcore.desired.connections import connections
 from appliance.netcore.desired.credentials import credentials
-from appliance.netcore.desired.strongswan import ipsec_of
+from appliance.netcore.desired.strongswan import ipsec_of, strongswan_conf
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.identity import Place
 from appliance.netcore.plan.values import Role
+from appliance.netcore.reconcile.charon_conf import CharonConfTable
 from appliance.netcore.reconcile.connections import ConnectionTable, CredentialTable
 from appliance.netcore.reconcile.table import Outcome, Phase, reconcile
 from appliance.netcore.spec import Ipsec
@@ -145,3 +146,21 @@ async def test_only_the_first_address_is_dialled_so_the_next_one_gets_its_turn(p
     await edge.charon.initiate(HUB, PROBE, 4)
     (sa,) = [sa for sa in await edge.charon.list_sas() if sa.established]
     assert str(sa.remote) == HUB_HOST
+
+
+async def test_retransmission_follows_the_plan_while_charon_runs(pair: Pair, tmp_path: Path) -> None:
+    """A charon that started before its device had a plan is told once, and SAs stay as they are."""
+    await both_up(pair)
+    path = pair.edge.conf or tmp_path / "strongswan.conf"
+    hasty = structs.replace(pair.edge.plan.tunnel, retransmit_tries=1, retransmit_timeout=0.3)
+    wish = {path: strongswan_conf(hasty, Ipsec.LIBIPSEC)}
+    table = CharonConfTable(pair.edge.charon, path)
+    assert (await reconcile(table, wish)).changed == (str(path),)
+    assert (await reconcile(table, wish)).changed == ()
+    assert len(await pair.edge.charon.list_sas()) == 1
+    pair.kill_hub()
+    await pair.edge.charon.terminate_ike(HUB, force=True)
+    asked = asyncio.get_running_loop().time()
+    with pytest.raises(DoorError, match="giving up"):
+        await pair.edge.charon.initiate(HUB, PROBE, 10)
+    assert asyncio.get_running_loop().time() - asked < 3  # of 6 with what charon was started with

@@ -228,6 +228,7 @@ async def test_every_kind_of_route_reads_back_as_put(host: Host, prefix: Prefix)
         Route(prefix, RouteKind.UNICAST, 102, gateway=hop, device="orillo-x", source=own),
         Route(prefix, RouteKind.UNICAST, 100, device="ipsec7", source=own, table=OWN_TABLE),
         Route(prefix, RouteKind.UNREACHABLE, 4_000_000),
+        Route(prefix, RouteKind.BLACKHOLE, 4_000_001),
     ]
     for route in wanted:
         await host.routes.put_route(route)
@@ -251,6 +252,14 @@ async def test_replacing_a_way_never_touches_the_unreachable(host: Host, prefix:
     await host.routes.delete_route(way.key)
     await host.routes.delete_route(way.key)
     assert await host.routes.routes() == {below.key: below}
+
+
+@pytest.mark.parametrize("prefix", [V4, V6])
+async def test_refused_becomes_dropped_and_back_with_no_gap(host: Host, prefix: Prefix) -> None:
+    for kind in (RouteKind.UNREACHABLE, RouteKind.BLACKHOLE, RouteKind.UNREACHABLE):
+        closed = Route(prefix, kind, 4_000_000)
+        await host.routes.put_route(closed)
+        assert await host.routes.routes() == {closed.key: closed}
 
 
 @pytest.mark.parametrize("version", [4, 6])

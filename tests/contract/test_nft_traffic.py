@@ -4,7 +4,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import msgspec
 import pytest
@@ -174,6 +174,32 @@ def test_pods_go_out_as_the_gateway_and_come_back(site: Gateway, family: int) ->
     put(plan(), UP)
     lan, gate = (("192.168.1.50", "192.168.1.10"), ("fd08::50", "fd08::10"))[family]
     assert site.neighbours["pod1"].connect(lan).split()[:2] == ["lan", gate]
+
+
+@BOTH
+def test_hosts_of_an_exposed_lan(site: Gateway, family: int) -> None:
+    """They need no route to answer; one to us is enough to be peers themselves."""
+    host, gate, net = (
+        ("192.168.1.50", "192.168.1.10", "192.168.1.0/24"),
+        ("fd08::50", "fd08::10", "fd08::/64"),
+    )[family]
+    lan, far, pod1 = (site.neighbours[name] for name in ("lan", "far", "pod1"))
+    put(plan(), UP)
+    assert far.connect(host, source=CLOUD[family]) == "silence"
+    exposed = (ip_network(net),)
+    put(plan(lan=exposed, fabric=(*plan().fabric, *exposed)), UP)
+    assert far.connect(host, source=CLOUD[family]).split()[:2] == ["lan", gate]
+    assert far.connect(host, source=UNKNOWN[family]) == "silence"
+    assert far.connect(gate, source=CLOUD[family]) == "silence"  # the device's own services are not offered
+    assert pod1.connect(host).split()[:2] == ["lan", gate]
+    assert site.connect(host).split()[0] == "lan"
+    assert lan.connect(SHOP2[family]).split()[:2] == ["far", host]
+    assert lan.connect(UNKNOWN[family]) == "silence"
+    assert lan.connect(POD1[family], source=CLOUD[family]) == "silence"
+    one_way = {"in": Rule(source="cloud", destination="edge")}
+    put(plan(lan=exposed, policy=one_way), UP)
+    assert lan.connect(SHOP2[family]) == "silence"
+    assert far.connect(host, source=CLOUD[family]).split()[0] == "lan"
 
 
 @BOTH

@@ -39,6 +39,7 @@ class FakeCharon(Charon):
         super().__init__(Path("/nowhere/charon.vici"))
         self.address = address
         self.running = True
+        self.reloads = 0
         self.sas: dict[str, IkeSa] = {}
         self.initiated: list[tuple[str, str]] = []
         self._wire = wire
@@ -96,6 +97,10 @@ class FakeCharon(Charon):
             *(LoadedCertificate(ssl.PEM_cert_to_DER_cert(pem), has_key=False) for pem in ca),
             LoadedCertificate(ssl.PEM_cert_to_DER_cert(leaf), has_key=True),
         )
+
+    async def reload_settings(self) -> None:
+        self._check()
+        self.reloads += 1
 
     async def initiate(self, connection: str, child: str, timeout: float) -> None:
         self._check()

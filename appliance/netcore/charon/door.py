@@ -85,6 +85,10 @@ class Charon:
             await session.command("load-cert", {"type": "X509", "flag": "NONE", "data": leaf})
             await session.command("load-key", {"type": "any", "data": key})
 
+    async def reload_settings(self) -> None:
+        """Read strongswan.conf anew. IKE SAs that are made from now on have its retransmission."""
+        await self._command("reload-settings")
+
     async def initiate(self, connection: str, child: str, timeout: float) -> None:
         """Bring up a child, and the IKE SA under it where there is none; returns when it is installed.
 

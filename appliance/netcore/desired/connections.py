@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from msgspec.structs import replace
+
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.interfaces import xfrm_interfaces
 from appliance.netcore.plan.identity import Identity
@@ -73,7 +75,7 @@ def _of_cloud_node(_plan: Plan, _facts: Facts) -> Iterator[tuple[str, Connection
 
 
 def _of_edge(plan: Plan, facts: Facts) -> Iterator[tuple[str, Connection]]:
-    site = (*plan.prefixes, *_hosts(plan.overlay))
+    site = (*plan.prefixes, *plan.lan, *_hosts(plan.overlay))
     for name, peer in plan.hubs.items():
         if_id = _if_id(plan, facts, name)
         children = {
@@ -120,11 +122,12 @@ def _hosts(addresses: tuple[Address, ...]) -> tuple[Prefix, ...]:
 
 def _awaited(plan: Plan, facts: Facts, name: str, children: Mapping[str, Child]) -> Connection:
     """A peer that comes to us, from anywhere: most of them stand behind a NAT."""
+    delay = plan.peers[name].dpd_delay
     return Connection(
         local_id=plan.identity.ike_id,
         remote_id=plan.peers[name].ike_id,
         children=children,
-        tunnel=plan.tunnel,
+        tunnel=plan.tunnel if delay is None else replace(plan.tunnel, dpd_delay=delay),
         mobike=plan.peers[name].role is Role.EDGE,
         waits_for=_waits_for(plan, facts, name),
     )

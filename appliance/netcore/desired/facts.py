@@ -19,7 +19,8 @@ class Facts:
     `uplinks` those links, and `advertised` those of them that take IPv6 router advertisements. `hub` is the
     hub whose site child carries our traffic. `probed` are the edges that keep a tunnel to this connector,
     whoever carries their traffic. `owners` says which connector carries an edge's traffic
-    (connectors and cloud-nodes know it). `dead` are local backends whose probe failed. `resolvers` are the
+    (connectors and cloud-nodes know it). `dead` are backends to be passed over: local ones whose probe
+    failed, and those at a peer that a community spills from while no tunnel leads there. `resolvers` are the
     host's own name servers. `bridge`: the pods' bridge is there. `turns` says of a peer how many of its
     addresses were dialled in vain.
     """

@@ -77,8 +77,9 @@ def _egress(plan: Plan) -> Iterator[str]:
             yield f"{f.name} daddr @hubs{f.version} udp dport {PORT} oifname != @tunnels drop"
             continue
         # Without a pod network of ours, the link to our own prefixes has a name that we don't know.
-        own = f"{f.name} daddr != @own{f.version} " if plan.cni is None else ""
-        yield f"{own}{f.name} daddr @fabric{f.version} oifname != @inside drop"
+        near = "own" if plan.cni is None else "lan"
+        guarded = f"{f.name} daddr != @{near}{f.version} {f.name} daddr @fabric{f.version}"
+        yield f"{guarded} oifname != @inside drop"
     yield from _clamp(plan, "oifname")
 
 
@@ -92,10 +93,13 @@ def _clamp(plan: Plan, direction: str) -> Iterator[str]:
 
 def _masquerade() -> Iterator[str]:
     for f in FAMILIES:
-        own = f"{f.name} saddr @own{f.version}"
-        yield f"{own} {f.name} daddr != @fabric{f.version} oifname != @tunnels masquerade"
+        pods = f"{f.name} saddr @pods{f.version}"
+        yield f"{pods} {f.name} daddr != @fabric{f.version} oifname != @tunnels masquerade"
+        # A host of the site knows its router and not the fabric: its answers have to come back to us.
+        lan = f"{f.name} daddr @lan{f.version}"
+        yield f"{f.name} saddr != @lan{f.version} {f.name} saddr @fabric{f.version} {lan} masquerade"
         # On one bridge the answer would go straight back, past the translation of its source.
-        yield f"{own} {f.name} daddr @own{f.version} ct status dnat masquerade"
+        yield f"{pods} {f.name} daddr @pods{f.version} ct status dnat masquerade"
 
 
 def _input(plan: Plan) -> Iterator[str]:
@@ -111,6 +115,8 @@ def _input(plan: Plan) -> Iterator[str]:
         yield f"{f.name} saddr != @peers{f.version} drop"
         yield f"{f.name} daddr @overlay{f.version} accept"
     if plan.place.role is Role.EDGE:
+        # The LAN is for its hosts; our own services are not offered to peers with it.
+        yield from (f"{f.name} daddr @lan{f.version} drop" for f in FAMILIES)
         yield "jump from_peers"
     else:
         yield from (f"{f.name} daddr @own{f.version} accept" for f in FAMILIES)

@@ -43,17 +43,21 @@ def prefixes_of(peer: Peer) -> tuple[Prefix, ...]:
 def prefix_sets(plan: Plan) -> Mapping[str, tuple[Prefix, ...]]:
     """The members of every set of prefixes, both families together.
 
-    own: the device's prefixes; overlay: its overlay addresses; peers: all of
-    them; remote: those that are reached through a tunnel only; fabric: all that must never leave in clear;
-    cloud: endpoints that are no edges; hubs: the overlay addresses of the other connectors.
+    pods: the device's own pods; lan: the site's network as far as it is in the fabric; own: both of these;
+    overlay: its overlay addresses; peers: all of them; remote: those that are reached through a tunnel only;
+    fabric: all that must never leave in clear; cloud: endpoints that are no edges; hubs: the overlay
+    addresses of the other connectors.
     """
     overlay = tuple(host_prefix(address) for address in plan.overlay)
     peers = _members(plan.peers.values())
     edges = _members(peer for peer in plan.peers.values() if peer.role is Role.EDGE)
     cloud = _members(peer for peer in plan.peers.values() if peer.role is not Role.EDGE)
-    here = (*plan.prefixes, *overlay)
+    own = (*plan.prefixes, *plan.lan)
+    here = (*own, *overlay)
     sets = {
-        "own": plan.prefixes,
+        "own": own,
+        "pods": plan.prefixes,
+        "lan": plan.lan,
         "overlay": overlay,
         "service_range": plan.service_range,
         "peers": peers,

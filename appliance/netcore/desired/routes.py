@@ -8,14 +8,13 @@ never takes it.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from ipaddress import ip_address
 
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.interfaces import interface
 from appliance.netcore.desired.relays import Relay, relays
 from appliance.netcore.plan.model import Peer, Plan
-from appliance.netcore.plan.values import Address, Prefix, Role, host_prefix
+from appliance.netcore.plan.values import Address, OnDown, Prefix, Role, host_prefix
 from appliance.netcore.spec import (
     HOLDER,
     METRIC_FORWARD,
@@ -44,7 +43,7 @@ def routes(plan: Plan, facts: Facts) -> dict[RouteKey, Route]:
     """The wanted routes. No facts can take an unreachable one away: its metric is its own."""
     ways = {Role.EDGE: _from_edge, Role.CONNECTOR: _from_connector, Role.CLOUD_NODE: _from_cloud_node}
     wanted = (
-        *_unreachable(plan),
+        *_closed(plan),
         *_throws(plan, facts),
         *_services(plan),
         *ways[plan.place.role](plan, facts),
@@ -52,15 +51,20 @@ def routes(plan: Plan, facts: Facts) -> dict[RouteKey, Route]:
     return {route.key: route for route in wanted}
 
 
-def _unreachable(plan: Plan) -> Iterator[Route]:
-    refuse = partial(Route, kind=RouteKind.UNREACHABLE, metric=METRIC_UNREACHABLE)
-    yield from map(refuse, plan.fabric)
+def _closed(plan: Plan) -> Iterator[Route]:
+    """What holds where no way leads: refused, or dropped where a peer's communities want that."""
+    for dst in plan.fabric:
+        yield Route(dst, RouteKind.UNREACHABLE, METRIC_UNREACHABLE)
     for peer in plan.peers.values():
-        yield from (refuse(dst) for dst in _targets(peer) if not _within(dst, plan.fabric))
+        silent = peer.on_down is OnDown.DROP
+        kind = RouteKind.BLACKHOLE if silent else RouteKind.UNREACHABLE
+        for dst in _targets(peer):
+            if silent or not _within(dst, plan.fabric):
+                yield Route(dst, kind, METRIC_UNREACHABLE)
 
 
 def _throws(plan: Plan, facts: Facts) -> Iterator[Route]:
-    near = [*plan.prefixes, *facts.connected, *map(host_prefix, plan.underlay)]
+    near = [*plan.prefixes, *plan.lan, *facts.connected, *map(host_prefix, plan.underlay)]
     for peer in plan.peers.values():
         near += map(host_prefix, (*_outer(peer), *peer.underlay))
     for dst in near:

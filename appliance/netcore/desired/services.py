@@ -6,12 +6,12 @@ service's first packet to the small chain that draws a slot out of as many as th
 service is a change of a few elements, whatever the number of services.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from appliance.netcore.desired.facts import Facts
-from appliance.netcore.plan.model import Backend, Plan, Service, ServicePort
-from appliance.netcore.plan.values import Address, Protocol, Tier
+from appliance.netcore.plan.model import Backend, Peer, Plan, Service, ServicePort
+from appliance.netcore.plan.values import Address, OnDown, Protocol, Tier
 from appliance.netcore.ruleset import Elements
 
 #: Protocols with ports, which can be balanced.
@@ -71,8 +71,31 @@ def local_backends(plan: Plan) -> frozenset[tuple[Address, int]]:
         for port in service.ports.values()
         if port.protocol is Protocol.TCP
         for backend in port.backends.values()
-        if any(backend.address in prefix for prefix in plan.prefixes)
+        if any(backend.address in prefix for prefix in (*plan.prefixes, *plan.lan))
     )
+
+
+def backends_at(plan: Plan, nodes: Collection[str]) -> frozenset[tuple[Address, int]]:
+    """All backends that run on these nodes."""
+    return frozenset(
+        (backend.address, backend.port)
+        for service in plan.services.values()
+        for port in service.ports.values()
+        for backend in port.backends.values()
+        if backend.node in nodes
+    )
+
+
+def far_homes(plan: Plan) -> dict[str, Peer]:
+    """The peers with backends that are to be passed over while no tunnel leads to them."""
+    spilling = {name: peer for name, peer in plan.peers.items() if peer.on_down is OnDown.SPILL}
+    used = {
+        backend.node
+        for service in plan.services.values()
+        for port in service.ports.values()
+        for backend in port.backends.values()
+    }
+    return {name: peer for name, peer in spilling.items() if name in used}
 
 
 def service_maps(plan: Plan, facts: Facts, version: int) -> ServiceMaps:

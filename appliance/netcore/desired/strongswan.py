@@ -6,9 +6,12 @@ path is compiled in. So the paths in here are as charon sees them.
 """
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
-from appliance.netcore.plan.model import Tunnel
+from appliance.netcore.desired.facts import Facts
+from appliance.netcore.plan.model import Plan, Tunnel
 from appliance.netcore.spec import CHARON_TABLE, Ipsec
+from appliance.paths import Paths
 
 #: The rule to charon's own table asks for this mark, which nobody sets. kernel-libipsec ignores
 #: `install_routes`, and with an edge's selectors it would put a default route into the table.
@@ -61,7 +64,7 @@ def ipsec_of(loaded: Collection[str]) -> Ipsec:
 def strongswan_conf(tunnel: Tunnel, ipsec: Ipsec) -> str:
     """The whole file. Before the first plan the caller gives a default `Tunnel()`.
 
-    Retransmission and ports are charon's, not a connection's: a plan that changes them needs a restart.
+    Retransmission and ports are charon's, not a connection's: a plan that changes the ports needs a restart.
     """
     return "\n".join((*_charon(tunnel, ipsec), ""))
 
@@ -117,3 +120,10 @@ def _plugin(name: str) -> Iterator[str]:
     if name in extra:
         yield f"      {extra[name]}"
     yield "    }"
+
+
+def charon_files(plan: Plan, facts: Facts, paths: Paths) -> dict[Path, str]:
+    """The file for a charon that runs; none while nobody knows how it does ESP."""
+    if facts.ipsec is None:
+        return {}
+    return {paths.strongswan_conf: strongswan_conf(plan.tunnel, facts.ipsec)}

@@ -24,7 +24,13 @@ from appliance.netcore.spec import (
 )
 
 _MAIN_TABLE = 254
-_KINDS = {1: RouteKind.UNICAST, 7: RouteKind.UNREACHABLE, 9: RouteKind.THROW}  # rtnetlink(7), RTN_*
+#: RTN_* of rtnetlink(7).
+_KINDS = {
+    1: RouteKind.UNICAST,
+    6: RouteKind.BLACKHOLE,
+    7: RouteKind.UNREACHABLE,
+    9: RouteKind.THROW,
+}
 #: Who writes routes of links themselves: the kernel, router advertisements, DHCP clients (rtnetlink(7)).
 _ON_LINK_PROTOCOLS = frozenset({2, 9, 16})
 _SCOPE_NOWHERE = 255

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from appliance.netcore.plan.identity import Identity, Place
-from appliance.netcore.plan.values import Address, Path, Prefix, Protocol, Role, Tier
+from appliance.netcore.plan.values import Address, OnDown, Path, Prefix, Protocol, Role, Tier
 
 SCHEMA = "orillo.io/plan/v1"
 
@@ -24,7 +24,9 @@ class Peer(_Part, frozen=True):
 
     `priority` orders the hubs of this device, lowest first; it is there for connectors only. `addresses`
     are where IKE reaches the peer, in order (an IP or a DNS name); none for a peer behind NAT. `underlay`
-    are its addresses in the cloud's own network. `groups` are what the policy's rules speak of.
+    are its addresses in the cloud's own network. `groups` are what the policy's rules speak of. `on_down`
+    is what becomes of traffic to it while no tunnel leads there. `dpd_delay`, where the peer's line needs
+    another than ours, replaces that of our tunnels.
     """
 
     role: Role
@@ -36,6 +38,8 @@ class Peer(_Part, frozen=True):
     addresses: tuple[str, ...] = ()
     underlay: tuple[Address, ...] = ()
     priority: int | None = None
+    on_down: OnDown = OnDown.REFUSE
+    dpd_delay: int | None = None
 
 
 class Tunnel(_Part, frozen=True):
@@ -129,7 +133,10 @@ class Trust(_Part, frozen=True):
 
 
 class Plan(_Part, frozen=True):
-    """The document. `fabric` are the prefixes that never leave this device in clear, known peer or not."""
+    """The document. `fabric` are the prefixes that never leave this device in clear, known peer or not.
+
+    `prefixes` are its pods'; `lan` are those of the site's own network that are in the fabric as well.
+    """
 
     generation: int
     issued_at: datetime
@@ -142,6 +149,7 @@ class Plan(_Part, frozen=True):
     service_range: tuple[Prefix, ...]
     trust: Trust
     dns: Dns
+    lan: tuple[Prefix, ...] = ()
     underlay: tuple[Address, ...] = ()
     schema: str = SCHEMA
     min_agent: str = "0.1.0"

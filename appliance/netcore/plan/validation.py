@@ -24,7 +24,7 @@ def _numbers(plan: Plan) -> Iterator[str]:
 
 
 def _prefixes(plan: Plan) -> Iterator[str]:
-    taken = dict.fromkeys(plan.prefixes, plan.identity.name)
+    taken = dict.fromkeys((*plan.prefixes, *plan.lan), plan.identity.name)
     for name, peer in sorted(plan.peers.items()):
         for prefix in peer.prefixes:
             for other, owner in taken.items():

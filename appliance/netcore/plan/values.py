@@ -66,6 +66,27 @@ class Protocol(StrEnum):
     ICMP = "icmp"
 
 
+class OnDown(StrEnum):
+    """What becomes of a community's traffic while the tunnel to a member is down; never does it go in clear.
+
+    `refuse`: new connections are refused at once. `drop`: packets vanish, so that a connection waits out a
+    short cut. `spill`: as `refuse`, and services go on with the backends of the next tier.
+    """
+
+    REFUSE = "refuse"
+    DROP = "drop"
+    SPILL = "spill"
+
+
+class Uplink(StrEnum):
+    """The kind of line that a device has to the internet."""
+
+    WIRED = "wired"
+    WIFI = "wifi"
+    LTE = "lte"
+    SATELLITE = "satellite"
+
+
 class Tier(StrEnum):
     """How near a backend is to this device; the order of the members is the order of preference."""
 

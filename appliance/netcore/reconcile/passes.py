@@ -17,10 +17,12 @@ from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.firewall import firewall
 from appliance.netcore.desired.links import links, relay_links
 from appliance.netcore.desired.routes import routes, rules
+from appliance.netcore.desired.strongswan import charon_files
 from appliance.netcore.desired.sysctls import sysctls
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Role
 from appliance.netcore.reconcile.bridge import GatewayTable
+from appliance.netcore.reconcile.charon_conf import CharonConfTable
 from appliance.netcore.reconcile.connections import ConnectionTable, CredentialTable
 from appliance.netcore.reconcile.dns import RECORDS, ConfTable, ForwardTable, RecordTable
 from appliance.netcore.reconcile.doors import Doors
@@ -76,6 +78,13 @@ def boot_order(doors: Doors) -> tuple[Step, ...]:
         ),
         _step("dns-records", RecordTable(doors.unbound), lambda w: {RECORDS: records(w.plan)}),
         _step("dns-forwards", ForwardTable(doors.unbound), lambda w: forwards(w.plan, w.facts)),
+        _ike(
+            _step(
+                "charon",
+                CharonConfTable(doors.charon, paths.strongswan_conf),
+                lambda w: charon_files(w.plan, w.facts, paths),
+            )
+        ),
         _ike(_step("credentials", CredentialTable(doors.charon), lambda w: credentials(w.plan, w.leaf, key))),
         _ike(_step("connections", ConnectionTable(doors.charon), lambda w: connections(w.plan, w.facts))),
     )

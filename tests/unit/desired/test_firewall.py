@@ -128,7 +128,7 @@ def test_a_device_in_no_group_opens_nothing() -> None:
 
 def test_the_guard_stands_where_translated_packets_leave() -> None:
     plan = plan_of(Role.EDGE, cni=Cni())
-    assert chain(plan, "egress")[0] == "ip daddr @fabric4 oifname != @inside drop"
+    assert chain(plan, "egress")[0] == "ip daddr != @lan4 ip daddr @fabric4 oifname != @inside drop"
     assert "chain egress {\n\ttype filter hook postrouting" in (firewall(plan, UP).base or "")
     # Without a bridge of ours, who knows which link our own prefixes are on.
     bare = chain(plan_of(Role.EDGE), "egress")[0]

@@ -14,7 +14,7 @@ from appliance.netcore.desired.relays import relays
 from appliance.netcore.desired.routes import routes, rules
 from appliance.netcore.plan.identity import Identity, Place
 from appliance.netcore.plan.model import Plan
-from appliance.netcore.plan.values import Address, Role
+from appliance.netcore.plan.values import Address, OnDown, Role
 from appliance.netcore.spec import NEXT_HOPS, Route, RouteKey, RouteKind, Rule, RuleKey
 from tests.unit.plan.plans import edge_plan
 
@@ -262,3 +262,23 @@ def test_every_way_is_into_a_tunnel_or_to_a_known_neighbour(plan: Plan, facts: F
             assert all(one.version == route.dst.version for one in (route.gateway, route.source) if one)
         else:
             assert (route.device, route.gateway, route.source) == (None, None, None)
+
+
+def test_dropped_where_the_community_wants_it() -> None:
+    plan = edge_plan()
+    silent = msgspec.structs.replace(plan.peers["shop2"], on_down=OnDown.DROP)
+    wish = routes(msgspec.structs.replace(plan, peers=plan.peers | {"shop2": silent}), Facts())
+    assert set(shown(wish, RouteKind.BLACKHOLE)) == {
+        "10.200.2.0/24",
+        "10.255.0.2/32",
+        "fd00:200:0:2::/64",
+        "fd00:255::2/128",
+    }
+    assert "10.200.0.0/16" in shown(wish, RouteKind.UNREACHABLE)
+
+
+def test_own_lan_is_near_also_if_it_is_in_the_fabric() -> None:
+    lan = ip_network("172.20.1.0/24")
+    wish = routes(msgspec.structs.replace(edge_plan(), lan=(lan,), fabric=(*edge_plan().fabric, lan)), TUN)
+    assert "172.20.1.0/24" in shown(wish, RouteKind.THROW)
+    assert "172.20.1.0/24" not in shown(wish)

@@ -8,9 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.netcore.desired.facts import Facts
-from appliance.netcore.desired.services import choose, local_backends, service_maps, slot_chains
+from appliance.netcore.desired.services import (
+    backends_at,
+    choose,
+    far_homes,
+    local_backends,
+    service_maps,
+    slot_chains,
+)
 from appliance.netcore.plan.model import Backend, Plan, Service, ServicePort
-from appliance.netcore.plan.values import Address, Protocol, Tier
+from appliance.netcore.plan.values import Address, OnDown, Protocol, Tier
 from tests.unit.plan.plans import edge_plan
 
 ADDRESSES = [ip_address(f"10.200.{n}.5") for n in range(6)] + [ip_address(f"fd00::{n}") for n in range(6)]
@@ -137,3 +144,21 @@ def test_only_tcp_backends_of_our_own_are_probed() -> None:
     udp = {"dns": msgspec.structs.replace(web.ports["http"], protocol=Protocol.UDP)}
     other = msgspec.structs.replace(plan, services={"default/dns": msgspec.structs.replace(web, ports=udp)})
     assert local_backends(other) == frozenset()
+
+
+def test_homes_to_spill_from() -> None:
+    """Only peers that answer for a service, and whose community says so."""
+    plan = edge_plan()
+    web = plan.services["default/web"].ports["http"]
+    backend = Backend(address=ip_address("10.200.2.5"), port=8080, tier=Tier.COMMUNITY, node="shop2")
+    port = msgspec.structs.replace(web, backends=web.backends | {"there": backend})
+    service = msgspec.structs.replace(plan.services["default/web"], ports={"http": port})
+    plan = msgspec.structs.replace(plan, services={"default/web": service})
+    assert far_homes(plan) == {}
+    spilling = msgspec.structs.replace(plan.peers["shop2"], on_down=OnDown.SPILL)
+    plan = msgspec.structs.replace(plan, peers=plan.peers | {"shop2": spilling})
+    assert far_homes(plan) == {"shop2": spilling}
+    silent = backends_at(plan, {"shop2"})
+    assert silent == {(ip_address("10.200.2.5"), 8080)}
+    gone = silent | backends_at(plan, {"shop1"})
+    assert [one.node for one in choose(port, strict=False, version=4, dead=gone)] == ["worker-1"]

@@ -19,6 +19,7 @@ from cloud.planner.model import Node
 from cloud.source.manifest import Manifest
 from cloud.source.manifests import read_text
 from cloud.source.source import Key
+from cloud.source.status import condition_of
 from cloud.store.devices import StoredDevice
 from cloud.store.plans import PlanHead
 from tests.unit.endpoint.operators import COMMUNITY, NODES, new_app
@@ -118,7 +119,7 @@ def known(**fields: object) -> Known:
 )
 def test_what_is_said_of_a_device(fields: dict[str, object], kind: str, answer: str, message: str) -> None:
     status = device_status(known(**fields), None, NOW)
-    condition = status.condition(kind)
+    condition = condition_of(status.conditions, kind)
     assert condition
     assert (condition.status, status.message) == (answer, message)
 

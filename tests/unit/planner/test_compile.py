@@ -2,23 +2,25 @@
 """What each role finds in its plan."""
 
 from ipaddress import ip_address, ip_network
-from itertools import combinations
+from itertools import combinations, permutations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.netcore.plan.codec import to_document, to_plan
-from appliance.netcore.plan.model import Plan, PortRange
+from appliance.netcore.plan.model import Plan, PortRange, Rule
 from appliance.netcore.plan.validation import check
-from appliance.netcore.plan.values import Path, Role, Tier
+from appliance.netcore.plan.values import OnDown, Path, Role, Tier, Uplink
 from cloud.planner.inventory import Inventory, read_inventory
+from cloud.planner.uplinks import PROFILES
 from cloud.source.manifests import read_text
 from tests.unit.planner.worlds import DEMO, NAMES, demo, inventories, plans
 
 ENROLLED = st.lists(st.sampled_from(NAMES), unique=True)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(inventories(), ENROLLED)
 def test_every_plan_can_be_applied(inventory: Inventory, enrolled: list[str]) -> None:
     made = plans(inventory, enrolled)
@@ -28,7 +30,7 @@ def test_every_plan_can_be_applied(inventory: Inventory, enrolled: list[str]) ->
         assert to_plan(to_document(plan)) == plan
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(inventories(), ENROLLED)
 def test_peers_are_mutual(inventory: Inventory, enrolled: list[str]) -> None:
     made = plans(inventory, enrolled)
@@ -36,33 +38,36 @@ def test_peers_are_mutual(inventory: Inventory, enrolled: list[str]) -> None:
         assert (other in made[one].peers) == (one in made[other].peers)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(inventories())
 def test_ends_agree_on_every_rule_between_them(inventory: Inventory) -> None:
     """What one end's rules let pass to the other, the other's rules let in."""
     made = plans(inventory)
-    for one, other in combinations(made, 2):
-        assert _open(made[one], other) == {(b, a, allow) for a, b, allow in _open(made[other], one)}
+    for one, other in permutations(made, 2):
+        assert _outward(made[one], other) == _inward(made[other], one)
 
 
-def _open(plan: Plan, peer: str) -> set[tuple[str, str, tuple[PortRange, ...]]]:
-    """The rules of `plan` between the device and `peer`: from group, to group, ports."""
+def _outward(plan: Plan, peer: str) -> set[tuple[str, str, tuple[PortRange, ...]]]:
+    """The rules of `plan` by which the device opens connections to `peer`: from group, to group, ports."""
     theirs = plan.peers[peer].groups if peer in plan.peers else ()
-    outward = {
+    return {
         (rule.source, rule.destination, rule.allow)
         for rule in plan.policy.values()
         if rule.source in plan.groups and rule.destination in theirs
     }
-    inward = {
-        (rule.destination, rule.source, rule.allow)
+
+
+def _inward(plan: Plan, peer: str) -> set[tuple[str, str, tuple[PortRange, ...]]]:
+    """The rules of `plan` by which `peer` opens connections to the device."""
+    theirs = plan.peers[peer].groups if peer in plan.peers else ()
+    return {
+        (rule.source, rule.destination, rule.allow)
         for rule in plan.policy.values()
         if rule.destination in plan.groups and rule.source in theirs
     }
-    assert outward == inward
-    return outward
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(inventories())
 def test_edge_knows_no_group_that_it_is_not_in(inventory: Inventory) -> None:
     for plan in plans(inventory).values():
@@ -209,3 +214,82 @@ def test_a_new_hub_keeps_the_order_of_the_others() -> None:
     before, after = plans(demo()), plans(demo(extra))
     for name in ("shop1", "shop2", "depot"):
         assert [hub for hub in after[name].hubs if hub != "connector-3"] == list(before[name].hubs)
+
+
+LAN = """{apiVersion: orillo.io/v1alpha1, kind: Device, metadata: {name: shop1},
+  spec: {lan: [172.20.1.0/24], uplink: satellite}}
+---
+{apiVersion: orillo.io/v1alpha1, kind: Community, metadata: {name: calm},
+  spec: {members: [shop1, depot], onTunnelDown: %s}}
+"""
+
+
+def test_exposed_lan_is_behind_its_device_for_everybody_else() -> None:
+    made = plans(demo(LAN % "refuse"))
+    lan = ip_network("172.20.1.0/24")
+    assert made["shop1"].lan == (lan,)
+    assert lan not in made["shop1"].prefixes
+    for name in ("connector-1", "worker-1", "shop2", "depot"):
+        assert lan in made[name].peers["shop1"].prefixes
+    assert all(lan in plan.fabric for plan in made.values())  # fail closed, also where it is no peer
+
+
+def test_backend_in_a_lan() -> None:
+    extra = (
+        LAN % "refuse"
+        + """---
+{apiVersion: v1, kind: Service, metadata: {name: till}, spec: {clusterIP: 10.96.0.81, ports: [{port: 80}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, ports: [{port: 80}],
+  metadata: {name: till-1, labels: {kubernetes.io/service-name: till}},
+  endpoints: [{addresses: [172.20.1.7]}]}
+"""
+    )
+    port = plans(demo(extra))["shop2"].services["default/till"].ports["tcp-80"]
+    assert [(str(one.address), one.node) for one in port.backends.values()] == [("172.20.1.7", "shop1")]
+
+
+def test_uplink_sets_how_patient_tunnels_are() -> None:
+    made = plans(demo(LAN % "refuse"))
+    assert made["shop2"].tunnel == made["connector-1"].tunnel == PROFILES[Uplink.WIRED]
+    assert made["shop1"].tunnel == PROFILES[Uplink.SATELLITE]
+    assert made["connector-1"].peers["shop1"].dpd_delay == PROFILES[Uplink.SATELLITE].dpd_delay
+    assert made["connector-1"].peers["shop2"].dpd_delay is None
+    for profile in PROFILES.values():
+        assert profile.mtu >= 1280
+        assert profile.failback_after > profile.probe_interval * profile.probe_misses
+
+
+@pytest.mark.parametrize("way", OnDown)
+def test_what_becomes_of_traffic_while_a_tunnel_is_down(way: OnDown) -> None:
+    made = plans(demo(LAN % way))
+    assert made["shop1"].peers["depot"].on_down is way
+    assert made["shop1"].peers["shop2"].on_down is OnDown.REFUSE  # of another community
+    assert made["shop1"].peers["connector-1"].on_down is OnDown.REFUSE
+    # The connector is silent only where everybody who reaches the edge wants that.
+    silent = OnDown.DROP if way is OnDown.DROP else OnDown.REFUSE
+    assert made["connector-1"].peers["depot"].on_down is silent
+    assert made["connector-1"].peers["shop1"].on_down is OnDown.REFUSE
+
+
+ORDERS = """{apiVersion: orillo.io/v1alpha1, kind: Community, metadata: {name: orders},
+  spec: {from: {members: [shop1, shop2]}, to: {members: [depot]}}}"""
+
+
+def test_direction() -> None:
+    made = plans(demo(ORDERS))
+    shop, depot = made["shop1"], made["depot"]
+    assert "from:orders" in shop.groups
+    assert depot.groups == ("edge", "to:orders")
+    assert shop.policy["community:orders"] == Rule(source="from:orders", destination="to:orders")
+    assert depot.peers.keys() >= {"shop1", "shop2"}
+    # Those that open nothing to each other are no peers by it.
+    apart = plans(
+        read_inventory(
+            read_text(DEMO.replace("shops", "none").replace("shop1, lab.shop2", "") + "---\n" + ORDERS)
+        )
+    )
+    assert "shop2" not in apart["shop1"].peers
+    # A backend is of use only to those who may open connections to it.
+    backends = depot.services["default/web"].ports["tcp-80"].backends
+    assert {one.node for one in backends.values()} == {"depot", "worker-1"}

@@ -43,6 +43,22 @@ def test_ports_of_a_community() -> None:
     assert found.ports == ("TCP 80", "UDP 5000-5010")
 
 
+ONE_WAY = """{apiVersion: orillo.io/v1alpha1, kind: Community, metadata: {name: orders},
+  spec: {from: {members: [shop1]}, to: {members: [depot]}, ports: [{port: 443}]}}"""
+
+
+def test_direction_of_a_community() -> None:
+    there, back = explained(demo(ONE_WAY), "shop1", "depot"), explained(demo(ONE_WAY), "depot", "shop1")
+    assert (there.allowed, there.back) == (True, False)
+    assert there.ports == ("TCP 443",)
+    assert there.reasons[0].text == "The community orders lets shop1 open connections to depot."
+    assert (back.allowed, back.reachable, back.back) == (False, False, True)
+    assert failed(back)[0].text == (
+        "The community orders lets shop1 open connections to depot, and not the other way round."
+    )
+    assert failed(back)[0].remedy == "Apply a Community that lets depot open connections to shop1."
+
+
 def test_edge_and_cloud() -> None:
     found = explained(demo(), "worker-1", "shop1")
     assert found.reachable
@@ -84,7 +100,7 @@ def test_itself_and_the_clouds_own_network() -> None:
     assert explained(demo(), "worker-1", "connector-1").path == "underlay"
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(inventories())
 def test_says_what_the_plans_do(inventory: Inventory) -> None:
     """An edge and whatever it is said to reach are peers with a rule between them, and no others are."""
@@ -98,4 +114,5 @@ def test_says_what_the_plans_do(inventory: Inventory) -> None:
                 for rule in made[name].policy.values()
             )
             assert found.reachable == (ruled and bool(made[name].hubs))
-            assert found.allowed == explained(inventory, other, name).allowed
+            back = explained(inventory, other, name)
+            assert (found.allowed, found.back) == (back.back, back.allowed)

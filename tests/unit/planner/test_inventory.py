@@ -170,3 +170,91 @@ def test_service_outside_the_range_is_a_warning() -> None:
     assert warning.startswith(
         "Service default/web has the clusterIP 10.43.0.1 outside the service range (10.96"
     )
+
+
+LABELLED = """{apiVersion: v1, kind: Node, metadata: {name: shop9, labels: {
+  node-role.kubernetes.io/edge: "", tier: gold}}}
+---
+{apiVersion: orillo.io/v1alpha1, kind: Device, metadata: {name: depot, labels: {tier: silver}}}
+---
+"""
+BY_LABEL = (
+    """{apiVersion: orillo.io/v1alpha1, kind: Community, metadata: {name: x}, spec: {selector: {%s}}}"""
+)
+
+
+@pytest.mark.parametrize(
+    ("selector", "members"),
+    [
+        ("matchLabels: {tier: gold}", {"shop9"}),
+        ("matchExpressions: [{key: tier, operator: In, values: [gold, silver]}]", {"shop9", "depot"}),
+        ("matchExpressions: [{key: tier, operator: Exists}]", {"shop9", "depot"}),
+        (
+            "matchLabels: {tier: gold}, matchExpressions: [{key: tier, operator: NotIn, values: [gold]}]",
+            set(),
+        ),
+        (
+            "matchLabels: {topology.kubernetes.io/region: north},"
+            "matchExpressions: [{key: tier, operator: DoesNotExist}]",
+            {"worker-1"},
+        ),
+    ],
+)
+def test_members_by_label(selector: str, members: set[str]) -> None:
+    """Labels of a Device count as its Node's; names and labels may be given together."""
+    inventory = demo(LABELLED + BY_LABEL % selector)
+    assert inventory.communities["x"].nodes("lab") == members
+    assert bool(inventory.warnings) is not bool(members)
+    both = demo(LABELLED + (BY_LABEL % selector).replace("spec: {", "spec: {members: [shop1], "))
+    assert both.communities["x"].nodes("lab") == members | {"shop1"}
+
+
+def test_one_way_community_whose_side_is_empty() -> None:
+    text = """{apiVersion: orillo.io/v1alpha1, kind: Community, metadata: {name: x},
+      spec: {from: {members: [shop1]}, to: {selector: {matchLabels: {is: nobody}}}}}"""
+    assert demo(text).warnings == ("Community x opens nothing: there is no node that its `to` selects",)
+
+
+EDGES = NODE % ("edge1", "10.200.1.0/24") + NODE % ("edge2", "10.200.2.0/24")
+LAN = """{apiVersion: orillo.io/v1alpha1, kind: Device, metadata: {name: %s}, spec: {role: %s, lan: [%s]}}
+---
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "problem"),
+    [
+        (
+            "172.20.0.0/16",
+            "172.20.4.0/24",
+            "LAN 172.20.4.0/24 of device edge2 overlaps LAN 172.20.0.0/16 of device",
+        ),
+        (
+            "10.200.2.0/25",
+            "172.20.4.0/24",
+            "LAN 10.200.2.0/25 of device edge1 overlaps podCIDR 10.200.2.0/24 of",
+        ),
+        ("10.96.0.0/24", "172.20.4.0/24", "overlaps the service range 10.96.0.0/16: renumber one of the two"),
+        ("10.200.9.0/24", "172.20.4.0/24", "overlaps the pod pool 10.200.0.0/16: renumber one of the two"),
+        ("224.0.0.0/24", "172.20.4.0/24", "holds addresses that no host can have"),
+    ],
+)
+def test_lans_that_clash(one: str, other: str, problem: str) -> None:
+    """Both sides are named."""
+    text = EDGES + LAN % ("edge1", "edge", one) + LAN % ("edge2", "edge", other)
+    assert any(problem in each for each in problems(text))
+
+
+def test_lan_that_another_site_stands_in() -> None:
+    """Both shops of the demo are in 192.168.1.0/24: exposed, it would take shop2's own network from it."""
+    with pytest.raises(InventoryError) as caught:
+        demo(LAN % ("shop1", "edge", "192.168.1.0/24"))
+    assert caught.value.problems == (
+        "LAN 192.168.1.0/24 of device shop1 is also where node shop2 stands (192.168.1.10), which would lose "
+        "its own network: renumber one of the two sites, or expose fewer addresses",
+    )
+    assert demo(LAN % ("shop1", "edge", "192.168.1.64/26")).nodes["shop1"].lan
+
+
+def test_only_edges_have_a_lan() -> None:
+    assert "only edges can" in problems(LAN % ("hub", "connector", "172.20.0.0/24"))[0]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from appliance.netcore.plan.identity import Identity, Place
 from appliance.netcore.plan.model import Plan, PortRange, Trust
-from appliance.netcore.plan.values import Protocol, Role
+from appliance.netcore.plan.values import OnDown, Protocol, Role, Uplink
 from cloud.planner.allocation import allot
 from cloud.planner.compile import make_plans
 from cloud.planner.explain import Explanation, explain
@@ -96,6 +96,8 @@ def nodes(draw: st.DrawFn, name: str) -> Node:
         prefixes=(ip_network(f"{pool}.{number * 2}.0/23"),) if pool else (),
         hubs=tuple(draw(st.lists(st.sampled_from(NAMES), max_size=2))),
         cloud=draw(st.booleans()),
+        uplink=draw(st.sampled_from(Uplink)),
+        lan=(ip_network(f"172.20.{number}.0/24"),) if role is Role.EDGE and draw(st.booleans()) else (),
     )
 
 
@@ -104,7 +106,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
     """Some nodes, communities of names (also of nodes that are not there), and services."""
     names = draw(st.lists(st.sampled_from(NAMES), unique=True))
     communities = {
-        name: Community(name, tuple(draw(st.lists(st.sampled_from(NAMES), unique=True))), draw(_ALLOW))
+        name: draw(_communities(name))
         for name in draw(st.lists(st.sampled_from(["red", "green"]), unique=True))
     }
     service = Service(
@@ -115,6 +117,18 @@ def inventories(draw: st.DrawFn) -> Inventory:
     )
 
 
+@st.composite
+def _communities(draw: st.DrawFn, name: str) -> Community:
+    """One whose members open connections both ways, or from some to some."""
+    senders, receivers = draw(_SOME), draw(_SOME)
+    on_down, allow = draw(st.sampled_from(OnDown)), draw(_ALLOW)
+    if draw(st.booleans()):
+        return Community(name, senders, allow, on_down=on_down)
+    both = tuple(dict.fromkeys((*senders, *receivers)))
+    return Community(name, both, allow, senders, receivers, on_down)
+
+
+_SOME = st.lists(st.sampled_from(NAMES), unique=True).map(tuple)
 _HTTP = NamedPort("http", Protocol.TCP, 80)
 _ALLOW = st.sampled_from([(), (PortRange(protocol=Protocol.TCP, first=80, last=90),)])
 _BACKENDS = st.builds(
