@@ -56,7 +56,7 @@ def run(paths: Paths) -> int:
 def _command(run_directory: Path, program: str, resolver: Path | None) -> list[str]:
     if run_directory.samefile("/run"):
         # A container that was given our run directory as its /run: no right to mount anything is needed.
-        return ["env", f"STRONGSWAN_CONF=/run/strongswan.conf", program]
+        return ["env", "STRONGSWAN_CONF=/run/strongswan.conf", program]
     extra: tuple[str, ...] = ("", "")
     if resolver is not None:
         inside = run_directory / resolver.relative_to("/run")

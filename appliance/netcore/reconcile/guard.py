@@ -16,7 +16,7 @@ from appliance.netcore.kernel.files import read, write_atomic
 from appliance.netcore.reconcile.routes import Routes
 from appliance.netcore.spec import Route, RouteKey, RouteKind, Rule
 
-_KINDS = (RouteKind.UNREACHABLE, RouteKind.THROW)
+_KINDS = (RouteKind.UNREACHABLE, RouteKind.BLACKHOLE, RouteKind.THROW)
 
 
 class _Closed(msgspec.Struct, frozen=True):
