@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 from appliance.cli.errors import Exit
 from appliance.cli.text import WIDTH
 from appliance.netcore.health.condition import Condition, Severity
-from appliance.netcore.health.words import Language, choose_language, say
+from appliance.netcore.health.words import Language, choose_language, say, seen
 
 VERDICT = {
     Severity.INFO: ("healthy", Exit.OK),
@@ -72,7 +72,9 @@ def one(condition: Condition, tongue: Language) -> Iterator[str]:
     words = say(condition.code, condition.about, tongue)
     yield from wrap(f"{label(condition.severity, tongue)}  {words.text} [{condition.code}]", "  ", "    ")
     if condition.evidence:
-        yield from wrap(condition.evidence, f"    {label('seen', tongue)}: ", "      ")
+        yield from wrap(
+            seen(condition.code, condition.evidence, tongue), f"    {label('seen', tongue)}: ", "      "
+        )
     yield from wrap(words.action, f"    {label('do', tongue)}: ", "      ")
     if condition.hides:
         yield from wrap(", ".join(condition.hides), f"    {label('hides', tongue)}: ", "      ")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from appliance.cli.doctor_words import VERDICT, language, wrap
 from appliance.cli.text import clip, print_json, table
-from appliance.netcore.health.words import say
+from appliance.netcore.health.words import say, seen
 from appliance.netcore.plan.values import builtins
 from appliance.paths import Paths
 from appliance.status import client
@@ -35,7 +35,7 @@ def render(snapshot: Snapshot, health: str) -> Iterator[str]:
         words = say(condition.code, condition.about, tongue)
         yield from wrap(words.text, "  ! ", "    ")
         if condition.evidence:
-            yield from wrap(condition.evidence, "    ", "    ")
+            yield from wrap(seen(condition.code, condition.evidence, tongue), "    ", "    ")
         yield from wrap(words.action, "    -> ", "       ")
     if snapshot.state is State.UNENROLLED:
         return

@@ -8,7 +8,7 @@ from appliance.netcore.health.words import (
     Language as Language,
 )  # for the terminal, which knows the status only
 from appliance.netcore.health.words import choose_language as choose_language
-from appliance.netcore.health.words import say
+from appliance.netcore.health.words import say, seen
 from appliance.status.model import Condition
 
 
@@ -17,4 +17,5 @@ def in_language(condition: Condition, language: Language) -> Condition:
     if language is Language.ENGLISH or condition.code not in KINDS:
         return condition
     words = say(condition.code, condition.about, language)
-    return msgspec.structs.replace(condition, text=words.text, remedy=words.action)
+    evidence = seen(condition.code, condition.evidence, language)
+    return msgspec.structs.replace(condition, text=words.text, remedy=words.action, evidence=evidence)

@@ -4,6 +4,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from enum import StrEnum
+from types import ModuleType
 
 from appliance.netcore.health.catalogue import KINDS
 from appliance.netcore.health.kind import Words
@@ -37,4 +38,18 @@ def say(code: str, about: Mapping[str, str], language: Language = Language.ENGLI
     kind = KINDS[code]
     words = kind.zh if language is Language.CHINESE else kind.en
     named: defaultdict[str, str] = defaultdict(lambda: "?", about)
+    if language is Language.CHINESE:
+        named.update({name: _chinese().word(value) for name, value in about.items()})
     return Words(words.text.format_map(named), words.action.format_map(named))
+
+
+def seen(code: str, evidence: str, language: Language = Language.ENGLISH) -> str:
+    """What was seen, as a check said it in English, in this language."""
+    return _chinese().evidence(code, evidence) if language is Language.CHINESE else evidence
+
+
+def _chinese() -> ModuleType:
+    # Imported when used: the daemon speaks English only.
+    from appliance.netcore.health import chinese
+
+    return chinese
