@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Cni, Dns, Plan, Trust
-from appliance.netcore.plan.values import Prefix
+from appliance.netcore.plan.values import Address, Prefix
 from cloud.planner.allocation import Allocation
 from cloud.planner.blocks import Claims
 from cloud.planner.fabric import Fabric
@@ -56,8 +56,8 @@ def _plan(world: World, node: Node, outside: tuple[Prefix, ...], trust: Trust, a
         fabric=(*fabric.ranges, *outside),
         service_range=fabric.service_ranges,
         trust=trust,
-        dns=Dns(domain=fabric.domain, bind=fabric.dns_bind, records=headless_records(world, node)),
         lan=node.lan,
+        dns=Dns(fabric.domain, _bind(fabric, node), headless_records(world, node)),
         underlay=node.underlay,
         tunnel=PROFILES[node.uplink],
         peers=peers_of(world, node),
@@ -71,6 +71,14 @@ def _plan(world: World, node: Node, outside: tuple[Prefix, ...], trust: Trust, a
 def _cni(node: Node) -> Cni | None:
     """Edges always run our CNI. A node of the cloud that came with its podCIDRs has the cluster's own."""
     return Cni() if node.is_edge or not node.prefixes else None
+
+
+def _bind(fabric: Fabric, node: Node) -> tuple[Address, ...]:
+    """Where the device's DNS cache listens; empty: at its overlay addresses.
+
+    Pods of the cluster's own CNI ask the cluster's DNS, whose node-local cache has the very address of ours.
+    """
+    return fabric.dns_bind if _cni(node) else ()
 
 
 def _outside(world: World, *, edges_only: bool) -> tuple[Prefix, ...]:
