@@ -22,7 +22,7 @@ _CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
 _KERNEL_OPTIONS = "quiet net.ifnames=0 panic=-1 systemd.show_status=0"
 #: The emulation is slow, and others use the processors too.
 BOOT = 300.0
-CALL = 90.0
+CALL = 180.0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from tests.vm import pod
 from tests.vm.guest import guest
 from tests.vm.machine import Machine
 from tests.vm.pod import VmPod
-from tests.vm.world import EDGES, HUB, World, build, wait_for
+from tests.vm.world import EDGES, HUB, World, build, tunnels_up, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -36,7 +36,7 @@ def world(ground: Namespaces) -> Iterator[World]:
     found = build(ground, dict.fromkeys((HUB, *EDGES), kind))
     try:
         for name, box in found.boxes.items():
-            wait_for(box, f"{name} has a tunnel", lambda status: tunnels_up(status), 600)
+            wait_for(box, f"{name} has a tunnel", tunnels_up, 600)
         yield found
     finally:
         found.operator.stop()
@@ -47,11 +47,6 @@ def pods(world: World) -> dict[str, VmPod]:
     with ThreadPoolExecutor() as workers:
         made = list(workers.map(lambda name: pod.start(world.boxes[name].machine), EDGES))
     return dict(zip(EDGES, made, strict=True))
-
-
-def tunnels_up(status: dict[str, object]) -> bool:
-    tunnels = status.get("tunnels")
-    return isinstance(tunnels, dict) and bool(tunnels) and all(one["up"] for one in tunnels.values())
 
 
 def reach(source: VmPod, target: VmPod, seconds: float = 120) -> float:

@@ -8,7 +8,7 @@ operator (namespace), hub (machine) ── dc ── inet ── site-1 ── e
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
@@ -176,6 +176,12 @@ def _start(world: World, name: str) -> None:
     world.before[name] = box.state()
     box.enroll(world.operator.token(name))
     box.start()
+
+
+def tunnels_up(status: Mapping[str, Any]) -> bool:
+    """Whether it has tunnels, and all of them carry something."""
+    tunnels = status.get("tunnels") or {}
+    return bool(tunnels) and all(one["up"] for one in tunnels.values())
 
 
 def wait_for(box: Box, what: str, holds: Callable[[dict[str, Any]], object], seconds: float = 300) -> None:
