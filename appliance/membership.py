@@ -30,7 +30,7 @@ from appliance.sync.follow import Follower, Listeners
 from appliance.sync.identity import DeviceIdentity, load_identity
 from appliance.sync.store import Held, PlanStore
 from appliance.sync.timing import Timing
-from appliance.sync.trial import Sign, Verdict
+from appliance.trial import Sign, Verdict
 
 log = logging.getLogger(__name__)
 

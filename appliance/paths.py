@@ -52,6 +52,16 @@ class Paths:
         return self.state / "guard.json"
 
     @property
+    def releases(self) -> Path:
+        """Other releases of the program than the package's; `orillo-launch` knows this place too."""
+        return self.state / "releases"
+
+    @property
+    def release_keys(self) -> tuple[Path, ...]:
+        """Public keys of who may make releases: those that came with the package, and the owner's own."""
+        return Path("/usr/lib/orillo/release-keys"), self.root / "etc/orillo/release-keys"
+
+    @property
     def sysctl_before(self) -> Path:
         """The sysctls as they were before our first change, for `orillo purge`."""
         return self.state / "sysctl.json"

@@ -14,6 +14,9 @@ sysctls = "/proc/sys"      # where the kernel's settings are written; a containe
 [metrics]
 address = "127.0.0.1"      # where Prometheus finds /metrics; without it only the status socket has them
 port = 9410
+
+[update]
+confirm_within = 120       # seconds that a new release has to bring back what worked before it
 """
 
 from ipaddress import ip_address
@@ -56,6 +59,12 @@ class Metrics(msgspec.Struct, frozen=True):
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 9410
 
 
+class Update(msgspec.Struct, frozen=True):
+    """How long a new release has to bring back what worked before it, in seconds with a link up."""
+
+    confirm_within: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 120
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The whole file."""
 
@@ -63,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True):
     dns: Dns = Dns()
     kernel: Kernel = Kernel()
     metrics: Metrics = Metrics()
+    update: Update = Update()
 
 
 def load_settings(path: Path) -> Settings:
@@ -87,7 +97,7 @@ def load_settings(path: Path) -> Settings:
 
 def _refuse_unknown(path: Path, document: dict[str, Any]) -> None:
     """By hand, so that the error names what would have been right."""
-    sections = {"log": Log, "dns": Dns, "kernel": Kernel, "metrics": Metrics}
+    sections = {"log": Log, "dns": Dns, "kernel": Kernel, "metrics": Metrics, "update": Update}
     known = {name: section.__struct_fields__ for name, section in sections.items()}
     for section, content in document.items():
         if section not in known:

@@ -2,12 +2,9 @@
 """Our charon and our unbound as processes: found by their pid files, known by more than a number."""
 
 import os
-import select
-import signal
 from contextlib import suppress
 from pathlib import Path
 
-from appliance.cli.errors import CliError
 from appliance.netcore.plan.model import Plan
 from appliance.paths import Paths
 from appliance.sync.identity import load_identity
@@ -15,7 +12,6 @@ from appliance.sync.store import PlanStore
 
 #: charon's pid file as charon sees it; the path is compiled in.
 _CHARON_SEES = "run/charon.pid"
-_PATIENCE = 10.0
 
 
 def plan_on_disk(paths: Paths) -> Plan | None:
@@ -52,26 +48,6 @@ def unbound(paths: Paths) -> int | None:
         if os.fsencode(paths.unbound_conf) in words or words[-3:-1] == [b"daemon", b"dns"]:
             return pid
     return None
-
-
-def stop(pid: int) -> None:
-    """End a process, with force if it does not end by itself. Raises `CliError` if even that fails."""
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, number)
-            # A pidfd becomes readable when its process ends (pidfd_open(2)).
-            if select.select([handle], [], [], _PATIENCE)[0]:
-                return
-    finally:
-        os.close(handle)
-    raise CliError(
-        f"process {pid} does not end, not even by SIGKILL: /proc/{pid}/stack says what it waits for"
-    )
 
 
 def _pid_in(path: Path) -> int | None:

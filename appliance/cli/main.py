@@ -84,6 +84,10 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
             from appliance.cli import preflight
 
             return preflight.run(paths, options.token, json=options.output == "json")
+        case "update":
+            from appliance.cli import update
+
+            return update.run(paths, options)
         case "bugreport":
             from appliance.cli import bugreport
 
@@ -127,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     daemon.add_argument("which", choices=["charon", "dns"], help="charon (IPsec) or dns (unbound)")
     tui_arguments.add(verbs.add_parser("tui", help="the terminal for who stands in front of it"))
     _diagnosis(verbs, output)
+    _update(
+        verbs.add_parser("update", parents=[output], help="take another release, and go back if it fails")
+    )
     verbs.add_parser("version", parents=[output], help="say which version this is")
     return parser
 
@@ -144,6 +151,21 @@ def _diagnosis(verbs: Any, output: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", type=Path, nargs="?", help="default: orillo-bugreport-TIME.tar.gz"
     )
     report.add_argument("--hash-addresses", action="store_true", help="no address can be read from it")
+
+
+def _update(update: argparse.ArgumentParser) -> None:
+    update.description = (
+        "Take a signed release, put it beside the one that runs, and try it: it is kept if all that worked "
+        "before works under it, and undone if not. Without FILE or URL: say which releases are here."
+    )
+    update.epilog = (
+        "exit codes: 0 it runs, 1 it was tried and undone, 3 it was refused and nothing is changed"
+    )
+    update.add_argument("source", metavar="FILE|URL", nargs="?", help="a release, or where to fetch it")
+    update.add_argument(
+        "--allow-downgrade", action="store_true", help="an older release than the one that runs"
+    )
+    update.add_argument("--resume", action="store_true", help="go on with the trial that is open, if one is")
 
 
 def _complain(text: str, code: Exit) -> int:

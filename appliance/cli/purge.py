@@ -13,6 +13,7 @@ from appliance.netcore.desired.cni import CONFLIST
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import remove
 from appliance.netcore.kernel.nft import NftTable
+from appliance.netcore.kernel.processes import end
 from appliance.netcore.kernel.rtnetlink import Netlink
 from appliance.netcore.kernel.rtnetlink_links import LinkDoor
 from appliance.netcore.kernel.rtnetlink_routes import RouteDoor
@@ -74,7 +75,7 @@ def _stop_daemons(paths: Paths) -> Iterator[str]:
     for name, find in (("charon", daemons.charon), ("unbound", daemons.unbound)):
         pid = find(paths)
         if pid is not None:
-            daemons.stop(pid)
+            end(pid)
             yield f"process {name} (pid {pid})"
 
 

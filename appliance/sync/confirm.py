@@ -8,7 +8,7 @@ from functools import partial
 
 from appliance.netcore.errors import DoorError
 from appliance.sync.store import Held, PlanStore
-from appliance.sync.trial import Sign, Trial, Verdict, lost, step
+from appliance.trial import Sign, Trial, Verdict, lost, step
 
 log = logging.getLogger(__name__)
 

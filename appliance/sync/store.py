@@ -19,7 +19,7 @@ from appliance.netcore.plan.codec import PlanError
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.signature import verify
-from appliance.sync.trial import Sign, Trial
+from appliance.trial import Sign, Trial
 
 _SLOTS = ("a.json", "b.json")
 _MEMORY = "trial.json"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from appliance.sync.trial import CONFIRM_WITHIN
+from appliance.trial import CONFIRM_WITHIN
 from tests.lab.demo.build import build
 from tests.lab.demo.topology import CONNECTORS
 from tests.lab.demo.world import World

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only door to processes: run a program to its end, from a list of arguments, never through a shell."""
+"""The only door to processes: run a program to its end, from a list of arguments, never through a shell.
+
+And end one that somebody else started.
+"""
 
 import asyncio
+import os
+import select
+import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
 from pathlib import PurePath
 
 from appliance.netcore.errors import DoorError
@@ -41,6 +48,31 @@ async def run(*argv: str, input: bytes = b"", timeout: float = 10.0) -> bytes:  
     if process.returncode:
         raise DoorError(f"{_words(argv)} ended with {_status(process.returncode)}: {_last_line(err)}")
     return out
+
+
+def end(pid: int, patience: float = 10.0) -> None:
+    """End a process, with force if it does not end by itself within so many seconds.
+
+    One that is gone already is ended. Blocking. Raises `DoorError` if even force fails.
+    """
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    except OSError as error:
+        raise DoorError(f"process {pid} can't be ended: {error.strerror}") from error
+    try:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, number)
+            # A pidfd becomes readable when its process ends (pidfd_open(2)).
+            if select.select([handle], [], [], patience)[0]:
+                return
+    finally:
+        os.close(handle)
+    raise DoorError(
+        f"process {pid} does not end, not even by SIGKILL: /proc/{pid}/stack says what it waits for"
+    )
 
 
 def missing(program: str) -> str:

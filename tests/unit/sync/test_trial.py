@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from appliance.sync.confirm import Confirmation
 from appliance.sync.store import Held, PlanStore
-from appliance.sync.trial import CONFIRM_WITHIN, SETTLE, Sign, Trial, Verdict, step
+from appliance.trial import CONFIRM_WITHIN, SETTLE, Sign, Trial, Verdict, step
 from tests.unit.plan.plans import SHOP1, edge_plan
 from tests.unit.sync.devices import document, plan_keys
 

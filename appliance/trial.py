@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Try, then keep or undo: a change that costs the device what it had must not stay. Pure.
 
-Only what worked before the change and fails after it counts against it. The clock stands still while no
-link is up, since then nothing can be learned of the change.
+A change is a new plan (`sync/confirm.py`) or a new release of the program (`update/judge.py`). Only what
+worked before the change and fails after it counts against it. The clock stands still while no link is up,
+since then nothing can be learned of the change.
 """
 
 from collections.abc import Set as AbstractSet
@@ -16,10 +17,22 @@ SETTLE = 8.0
 
 
 class Sign(StrEnum):
-    """What a device must not lose: its control endpoint, and its last hub."""
+    """What a device must not lose: its control endpoint and its last hub; for a release, its agent too."""
 
+    AGENT = "agent"
+    PLAN = "plan in force"
     CONTROL = "control endpoint"
     HUB = "hub"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """`within`: how long a change may cost something, in seconds with a link up. `settle`: how long all must
+    be well to keep it.
+    """
+
+    within: float = CONFIRM_WITHIN
+    settle: float = SETTLE
 
 
 class Verdict(Enum):
@@ -38,6 +51,7 @@ class Trial:
     worked: frozenset[Sign]
     clock: float = 0.0
     well: float = 0.0
+    patience: Patience = Patience()
 
 
 def step(trial: Trial, working: AbstractSet[Sign], elapsed: float, *, link_up: bool) -> tuple[Trial, Verdict]:
@@ -48,9 +62,9 @@ def step(trial: Trial, working: AbstractSet[Sign], elapsed: float, *, link_up: b
         clock=trial.clock + elapsed * link_up,
         well=trial.well + elapsed if is_well else 0.0,
     )
-    if later.well >= SETTLE:
+    if later.well >= trial.patience.settle:
         return later, Verdict.KEEP
-    if not is_well and later.clock >= CONFIRM_WITHIN:
+    if not is_well and later.clock >= trial.patience.within:
         return later, Verdict.UNDO
     return later, Verdict.OPEN
 
