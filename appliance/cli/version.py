@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`orillo version`."""
 
-from appliance import __version__
+from appliance.built import about, in_words
 from appliance.cli.errors import Exit
 from appliance.cli.text import print_json
 
 
 def run(*, json: bool) -> int:
-    """Print the version of the agent."""
+    """Print the version of the agent, and what it was built of."""
     if json:
-        print_json({"version": __version__})
+        print_json(about())
     else:
-        print(f"orillo {__version__}")
+        print(in_words("orillo"))
     return Exit.OK

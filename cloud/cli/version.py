@@ -3,7 +3,7 @@
 
 import argparse
 
-from appliance import __version__
+from appliance.built import about, in_words
 from appliance.netcore.plan.model import SCHEMA
 from cloud.cli.output import print_json
 from cloud.cli.verb import add_output
@@ -18,9 +18,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, _: CloudPaths) -> int:
     """The version of this program and of the plans that it makes."""
-    facts = {"version": __version__, "plan_schema": SCHEMA}
+    facts = {**about(), "plan_schema": SCHEMA}
     if arguments.output == "json":
         print_json(facts)
     else:
-        print(f"orillo-cloud {facts['version']} (plans: {SCHEMA})")
+        print(f"{in_words('orillo-cloud')} (plans: {SCHEMA})")
     return Exit.OK

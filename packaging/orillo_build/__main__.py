@@ -11,13 +11,11 @@ import platform
 import shutil
 import sys
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from orillo_build import foreign
+from orillo_build import foreign, stamp
 from orillo_build.compiler import SOURCE, BuildError, compile_program
-from orillo_build.debian import make_package
 from orillo_build.inclusions import forbidden, read_report, summary
 from orillo_build.programs import PROGRAMS, Program
 
@@ -37,33 +35,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--arch", choices=machines, default=here, help="for which machine; default: this one's"
     )
-    parser.add_argument("--deb", action="store_true", help="make the Debian package too, and print its path")
     parser.add_argument("--force", action="store_true", help="build although nothing changed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at once")
+    parser.add_argument("--quiet", action="store_true", help="print no path")
     words = parser.parse_args(argv)
     out = SOURCE / "build" / words.arch
+    stamp.settle(SOURCE)
     try:
         if words.force or not is_current(out):
             if words.arch == here:
                 build(out, words.jobs)
             else:
                 foreign.build(words.arch, _cache(), ("--force", "--jobs", str(words.jobs)))
-        result = out / "orillo" / PROGRAMS[0].name
-        if words.deb:
-            result = make_package(out / "orillo", out, version(), words.arch, epoch())
     except ForbiddenError as error:
         print(f"build: {error}", file=sys.stderr)
         return 1
     except (BuildError, LookupError, OSError) as error:
         print(f"build: {error}", file=sys.stderr)
         return 3
-    print(result)
+    if not words.quiet:
+        print(out / "orillo" / PROGRAMS[0].name)
     return 0
 
 
 def build(out: Path, jobs: int) -> None:
     """Compile all programs, check them, and only then put them in the place of the ones before."""
-    stamp = digest()
+    source = digest()
     work = out / "work"
     fresh = out / "orillo.new"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -75,24 +72,13 @@ def build(out: Path, jobs: int) -> None:
         shutil.copytree(directory, fresh, dirs_exist_ok=True)
         _say(f"{program.name}: {_megabytes(directory):.1f} MB in {time.monotonic() - started:.0f} s")
     _replace(fresh, out / "orillo")
-    (out / _STAMP).write_text(stamp)
-
-
-def version() -> str:
-    """Of the source."""
-    return str(tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["version"])
-
-
-def epoch() -> int:
-    """The time that files of a package get: SOURCE_DATE_EPOCH, or that of the youngest source."""
-    asked = os.environ.get("SOURCE_DATE_EPOCH")
-    return int(asked) if asked else int(max(path.stat().st_mtime for path in _sources()))
+    (out / _STAMP).write_text(source)
 
 
 def is_current(out: Path) -> bool:
     """Whether what was built was built of this source."""
-    stamp = out / _STAMP
-    return stamp.exists() and (out / "orillo").is_dir() and stamp.read_text() == digest()
+    of = out / _STAMP
+    return of.exists() and (out / "orillo").is_dir() and of.read_text() == digest()
 
 
 def digest() -> str:

@@ -10,6 +10,7 @@ from nuitka.freezer import ImportDetection
 from nuitka.plugins.PluginBase import NuitkaPluginBase
 
 from orillo_build.programs import is_of_others
+from orillo_build.stamp import MODULE, stamped
 from orillo_build.trims import trimmed
 
 # Nuitka would take in the whole standard library, in case a program imports by string. Ours does not; what is
@@ -35,4 +36,5 @@ class OrilloPlugin(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka has no typ
     def onModuleSourceCode(self, module_name: Any, source_filename: str, source_code: str) -> str:
         """The source as it is built."""
         del source_filename
-        return trimmed(module_name.asString(), source_code)
+        name = module_name.asString()
+        return stamped(source_code) if name == MODULE else trimmed(name, source_code)

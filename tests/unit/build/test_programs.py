@@ -13,7 +13,18 @@ from orillo_build.programs import DAEMON, PROGRAMS, TERMINAL, Program, is_of_oth
 from orillo_build.trims import TRIMS, Trim, trimmed
 
 ROOT = Path(__file__).parents[3]
-VERBS = ("main", "doctor", "enroll", "run", "status", "purge", "daemon_charon", "daemon_dns", "update", "version")
+VERBS = (
+    "main",
+    "doctor",
+    "enroll",
+    "run",
+    "status",
+    "purge",
+    "daemon_charon",
+    "daemon_dns",
+    "update",
+    "version",
+)
 
 REPORT = """<?xml version='1.0' encoding='utf8'?>
 <nuitka-compilation-report>

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orillo_build.debian import control, make_package
+from orillo_pack.debian import control, make_package
 
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
 UNITS = Path(__file__).parents[3] / "packaging/debian"

@@ -21,7 +21,14 @@ from appliance.update.signature import read_signing_key, sign
 
 
 def make_release(
-    directory: Path, out: Path, *, version: str, architecture: str, commit: str, epoch: int, keys: Sequence[Path]
+    directory: Path,
+    out: Path,
+    *,
+    version: str,
+    architecture: str,
+    commit: str,
+    epoch: int,
+    keys: Sequence[Path],
 ) -> Path:
     """Build `orillo_VERSION_ARCH.release` in `out`; returns its path.
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from appliance.update.archive import entries, open_release
 from appliance.update.manifest import ReleaseError
 from appliance.update.signature import trusted_keys
-from orillo_build.release import make_release
+from orillo_pack.release import make_release
 from tests.unit.update.made import KEY, STRANGER, trust
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./dev build`: compile the appliance, and make of it what is handed out.
+
+Exit status: 0 made (or still current), 1 something forbidden is included, 2 usage, 3 it failed.
+"""
+
+import argparse
+import platform
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from appliance.netcore.errors import DoorError
+from orillo_build import stamp
+from orillo_build.__main__ import main as compile_programs
+from orillo_build.compiler import SOURCE, BuildError
+from orillo_pack.debian import make_package
+from orillo_pack.release import make_release
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make what is asked for; the last line on standard output is the path of the last thing made."""
+    here = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    parser = argparse.ArgumentParser(prog="./dev build", description="Compile the appliance, and pack it.")
+    machines = sorted(_ARCHITECTURES.values())
+    parser.add_argument(
+        "--arch", choices=machines, default=here, help="for which machine; default: this one's"
+    )
+    parser.add_argument("--force", action="store_true", help="compile although nothing changed")
+    parser.add_argument(
+        "--jobs", type=int, default=0, help="compilers at once; default: as many as processors"
+    )
+    parser.add_argument("--deb", action="store_true", help="the appliance's Debian package")
+    parser.add_argument("--release", action="store_true", help="a release for `orillo update`; needs --key")
+    parser.add_argument(
+        "--key", type=Path, action="append", default=[], help="who signs it: a private key, PEM"
+    )
+    words = parser.parse_args(argv)
+    if words.release and not words.key:
+        parser.error("--release needs --key FILE: `openssl genpkey -algorithm ed25519` makes one")
+    stamp.settle(SOURCE)
+    try:
+        made = _make(words)
+    except (BuildError, DoorError, LookupError, OSError) as error:
+        print(f"build: {error}", file=sys.stderr)
+        return 3
+    if isinstance(made, int):
+        return made
+    print(made)
+    return 0
+
+
+def _make(words: argparse.Namespace) -> Path | int:
+    """The path of the last thing made, or the compiler's exit status."""
+    out = SOURCE / "build" / words.arch
+    options = ["--arch", words.arch, *(["--force"] if words.force else [])]
+    options += ["--jobs", str(words.jobs)] if words.jobs else []
+    status = compile_programs([*options, "--quiet"])
+    if status:
+        return status
+    made: Path = out / "orillo/orillo"
+    if words.deb:
+        made = make_package(out / "orillo", out, version(), words.arch, stamp.epoch())
+    if words.release:
+        made = make_release(
+            out / "orillo",
+            out,
+            version=version(),
+            architecture=words.arch,
+            commit=stamp.commit(),
+            epoch=stamp.epoch(),
+            keys=words.key,
+        )
+    return made
+
+
+def version() -> str:
+    """Of the source."""
+    return str(tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["version"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
