@@ -8,7 +8,13 @@ from pathlib import Path
 from orillo_build.compiler import SOURCE, BuildError
 
 _PARTS = SOURCE / "packaging/debian"
-_UNITS = ("orillo.service", "orillo-charon.service", "orillo-dns.service")
+_UNITS = (
+    "orillo.service",
+    "orillo-charon.service",
+    "orillo-dns.service",
+    "orillo-update.service",
+    "orillo-update.path",
+)
 _SCRIPTS = ("postinst", "prerm", "postrm")
 #: charon without its starter, whose ipsec.conf we do not use; the floor of libc6 is that of the build.
 DEPENDS = (
@@ -70,7 +76,11 @@ Description: network edge of a Kubernetes fabric, as an appliance
 def _fill(tree: Path, directory: Path) -> None:
     shutil.copytree(directory, tree / "usr/lib/orillo")
     (tree / "usr/bin").mkdir(parents=True)
-    (tree / "usr/bin/orillo").symlink_to("../lib/orillo/orillo")
+    (tree / "usr/bin/orillo").symlink_to("../lib/orillo/orillo-launch")
+    _put(_PARTS / "orillo-launch", tree / "usr/lib/orillo/orillo-launch", 0o755)
+    for key in sorted((SOURCE / "packaging/release-keys").glob("*.pem")):
+        _put(key, tree / "usr/lib/orillo/release-keys" / key.name)
+    _put(_PARTS / "orillo.tmpfiles", tree / "usr/lib/tmpfiles.d/orillo.conf")
     for unit in _UNITS:
         _put(_PARTS / unit, tree / "usr/lib/systemd/system" / unit)
     _put(_PARTS / "orillo-networkd.conf", tree / "usr/lib/systemd/networkd.conf.d/orillo.conf")

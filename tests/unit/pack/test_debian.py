@@ -30,7 +30,10 @@ def test_package_holds_command_units_and_settings(tmp_path: Path) -> None:
     listing = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True, check=True).stdout
     for path in (
         "./usr/lib/orillo/orillo",
-        "./usr/bin/orillo -> ../lib/orillo/orillo",
+        "./usr/bin/orillo -> ../lib/orillo/orillo-launch",
+        "./usr/lib/orillo/orillo-launch",
+        "./usr/lib/systemd/system/orillo-update.path",
+        "./usr/lib/tmpfiles.d/orillo.conf",
         "./usr/lib/systemd/system/orillo-charon.service",
         "./etc/orillo/orillo.toml",
     ):
@@ -51,7 +54,7 @@ def test_control_names_charon_and_not_its_starter() -> None:
 @pytest.mark.parametrize("unit", sorted(UNITS.glob("*.service")), ids=lambda unit: unit.name)
 def test_unit_starts_what_the_package_brings_and_keeps_its_run_directory(unit: Path) -> None:
     text = unit.read_text()
-    assert "ExecStart=/usr/lib/orillo/orillo " in text
+    assert "ExecStart=/usr/lib/orillo/orillo-launch " in text
     # Three services share it, and two of them must outlive the third.
-    assert "RuntimeDirectoryPreserve=yes" in text
+    assert "RuntimeDirectory=" not in text or "RuntimeDirectoryPreserve=yes" in text
     assert "NoNewPrivileges=yes" in text
