@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command by its name: the same functions behind the admin socket and behind a verb run alone."""
 
+import base64
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
@@ -19,10 +20,12 @@ LONGEST_TTL = 365 * 86400
 
 
 class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameters of `token-create`; `ttl` in seconds."""
+    """Parameters of `token-create`; `ttl` in seconds. `replace` revokes who has the name at present."""
 
     name: str
     ttl: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_TTL)]
+    replace: bool = False
+    author: str = ""
 
 
 class Revoke(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +46,8 @@ def create_token(app: App, asked: CreateToken) -> dict[str, Any]:
     """A token to be typed in at a device; its text is shown this once."""
     if not is_name(asked.name):
         raise CommandError(f"{asked.name!r} is no name of a node: use lower-case letters, digits and '-'")
+    if asked.replace and not enrolment.revoke(app, asked.name, asked.author):
+        raise CommandError(f"{asked.name} is not enrolled, so nothing is replaced: use --name {asked.name}")
     life = timedelta(seconds=asked.ttl)
     expires = (app.now() + life).isoformat(timespec="seconds").replace("+00:00", "Z")
     token = enrolment.create_token(app, asked.name, life)
@@ -61,6 +66,11 @@ def revoke(app: App, asked: Revoke) -> dict[str, Any]:
     return {"name": asked.name, "state": "revoked"}
 
 
+def copy_store(app: App, _: views.Nothing) -> dict[str, Any]:
+    """The store as a file, for a backup; in base64, since commands speak JSON."""
+    return {"store": base64.b64encode(app.store.copy()).decode()}
+
+
 COMMANDS = {
     "apply": Command(intent.Apply, intent.apply),
     "get": Command(intent.Get, intent.get),
@@ -69,6 +79,7 @@ COMMANDS = {
     "token-list": Command(views.Nothing, views.list_tokens),
     "device-list": Command(views.Nothing, views.list_devices),
     "device-revoke": Command(Revoke, revoke),
+    "store-copy": Command(views.Nothing, copy_store),
     "plan-show": Command(views.Named, views.show_plan),
     "explain": Command(views.Pair, views.explain),
 }

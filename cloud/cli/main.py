@@ -66,6 +66,18 @@ def _explain() -> Verb:
     return explain
 
 
+def _backup() -> Verb:
+    from cloud.cli import backup
+
+    return backup
+
+
+def _restore() -> Verb:
+    from cloud.cli import restore
+
+    return restore
+
+
 def _bugreport() -> Verb:
     from cloud.cli import bugreport
 
@@ -89,6 +101,8 @@ VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
     "device": ("list devices, and shut one out", _device),
     "plan": ("show the plan of a device", _plan),
     "explain": ("tell whether two devices may talk, and why", _explain),
+    "backup": ("keep keys, settings and store in one file", _backup),
+    "restore": ("make the operator of a backup again", _restore),
     "bugreport": ("show what a device's bug report says", _bugreport),
     "version": ("tell the version", _version),
 }

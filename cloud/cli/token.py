@@ -4,7 +4,7 @@
 import argparse
 import re
 
-from cloud.cli.client import ask
+from cloud.cli.client import ask, author
 from cloud.cli.output import print_json, print_table, warn
 from cloud.cli.verb import add_output
 from cloud.commands import LONGEST_TTL
@@ -18,7 +18,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
     """`create` and `list`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="create|list")
     create = actions.add_parser("create", help="let one device enrol, once")
-    create.add_argument("--name", required=True, metavar="NODE", help="the device's node")
+    whom = create.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--name", metavar="NODE", help="the device's node")
+    whom.add_argument(
+        "--replace", metavar="NODE", help="for a device that takes this one's place: it is revoked at once"
+    )
     create.add_argument("--ttl", type=_seconds, default=3600, metavar="TIME", help="how long it works (1h)")
     add_output(create)
     add_output(actions.add_parser("list", help="every token, without its secret"))
@@ -28,11 +32,14 @@ def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
     """Do what was asked; a new token's text stands alone on the last line."""
     if arguments.action == "list":
         return _list(arguments, paths)
-    result = ask(paths, "token-create", name=arguments.name, ttl=arguments.ttl)
+    name, replaces = arguments.replace or arguments.name, bool(arguments.replace)
+    result = ask(paths, "token-create", name=name, ttl=arguments.ttl, replace=replaces, author=author())
     warn(result["warnings"])
     if arguments.output == "json":
         print_json(result)
         return Exit.OK
+    if replaces:
+        print(f"{name} is revoked: what had its name has no plan and no tunnel any more.")
     print(f"Token {result['id']} for {result['name']}, works once until {result['expires']}:")
     print(result["token"])
     return Exit.OK

@@ -46,6 +46,11 @@ class Database:
         """Close the connection; SQLite folds the write-ahead log into the file."""
         self._connection.close()
 
+    def copy(self) -> bytes:
+        """The whole database as the bytes of a file, as of now. Raises `StoreError`."""
+        with _told(self._path):
+            return self._connection.serialize()
+
     def rows(self, statement: str, *values: object) -> list[Any]:
         """The rows of a query. Raises `StoreError`."""
         with _told(self._path):

@@ -33,6 +33,10 @@ class Store:
         """All of the block's writes, or none if it raises. Raises `StoreError`."""
         return self._database.transaction()
 
+    def copy(self) -> bytes:
+        """All of it as the bytes of a file, which `open` opens. Raises `StoreError`."""
+        return self._database.copy()
+
     def close(self) -> None:
         """Close the store; nothing of it can be used any more."""
         self._database.close()

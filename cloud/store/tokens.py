@@ -80,6 +80,11 @@ class Tokens:
         self._database.run("UPDATE tokens SET used_at = ? WHERE id = ?", to_text(now), token_id)
         return str(name)
 
+    def void(self, now: datetime) -> None:
+        """Let no token in any more that was open."""
+        moment = to_text(now)
+        self._database.run("UPDATE tokens SET expires_at = ? WHERE expires_at > ?", moment, moment)
+
 
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()

@@ -81,42 +81,86 @@ class KubePod:
 
 
 @dataclass
-class Cluster:
-    """The running hosts."""
+class World:
+    """The running hosts. `devices` are those that run as programs of their host, and in no container."""
 
     namespaces: Namespaces
     operator: Operator
-    pods: dict[str, KubePod]
-    edge: Device
+    devices: dict[str, Device]
     edge_pod: Pod
+
+    @property
+    def edge(self) -> Device:
+        return self.devices[EDGE]
+
+    def add(self, name: str, program: tuple[str, ...]) -> None:
+        """Enrol and start a device."""
+        self.devices[name] = device = _device(self.namespaces, name, program)
+        device.enroll(self.operator.token(name))
+        device.start()
+
+
+@dataclass
+class Cluster(World):
+    """The cloud's side in containers."""
+
+    pods: dict[str, KubePod] = field(default_factory=dict)
+
+
+def build_world(namespaces: Namespaces, program: tuple[str, ...]) -> World:
+    """Every device as a program of its host; this one, in all of its words."""
+    operator = _ground(namespaces)
+    edge = _device(namespaces, EDGE, program)
+    world = World(namespaces, operator, {}, _shop(namespaces, edge))
+    for name in ROLES:
+        world.add(name, program)
+    _start_edge(world, program)
+    return world
 
 
 def build(namespaces: Namespaces) -> Cluster:
     """Everything started; nothing waited for but the edge's pod."""
-    product, workdir = Product(), namespaces.workdir
+    program = Product().appliance
+    operator = _ground(namespaces)
+    edge = _device(namespaces, EDGE, program)
+    cluster = Cluster(namespaces, operator, {}, _shop(namespaces, edge))
+    try:
+        for name in ROLES:
+            cluster.pods[name] = _pod(namespaces, name, program, operator.token(name))
+            cluster.pods[name].start()
+        _start_edge(cluster, program)
+    except BaseException:
+        close(cluster)
+        raise
+    return cluster
+
+
+def _ground(namespaces: Namespaces) -> Operator:
+    """The hosts, and the operator with its manifests."""
     namespaces.build(topology())
-    place = Installation(product.cloud, workdir / "operator", namespaces.name("operator"))
+    workdir = namespaces.workdir
+    place = Installation(Product().cloud, workdir / "operator", namespaces.name("operator"))
     operator = Operator(place, workdir / "operator/serve.log")
     operator.init("lab", *init_options(PUBLIC["operator"]))
     operator.start()
     documents = [*map(_node, ROLES), manifests.edge(EDGE)]
     operator.apply(manifests.write(workdir / "cluster.yaml", *documents))
-    root = workdir / EDGE
-    edge = Device(EDGE, Installation(product.appliance, root, namespaces.name(EDGE)), root / "logs")
-    pod = Pod("shop", edge, namespaces, ip_address("169.254.20.10"), "")
-    cluster = Cluster(namespaces, operator, {}, edge, pod)
-    try:
-        for name in ROLES:
-            cluster.pods[name] = _pod(namespaces, name, product.appliance, operator.token(name))
-            cluster.pods[name].start()
-        edge.enroll(operator.token(EDGE))
-        edge.start()
-        edge.wait_for_conflist(30)
-        pod.start()
-    except BaseException:
-        close(cluster)
-        raise
-    return cluster
+    return operator
+
+
+def _device(namespaces: Namespaces, name: str, program: tuple[str, ...]) -> Device:
+    root = namespaces.workdir / name
+    return Device(name, Installation(program, root, namespaces.name(name)), root / "logs")
+
+
+def _shop(namespaces: Namespaces, edge: Device) -> Pod:
+    return Pod("shop", edge, namespaces, ip_address("169.254.20.10"), "")
+
+
+def _start_edge(world: World, program: tuple[str, ...]) -> None:
+    world.add(EDGE, program)
+    world.edge.wait_for_conflist(30)
+    world.edge_pod.start()
 
 
 def close(cluster: Cluster) -> None:

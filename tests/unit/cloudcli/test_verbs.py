@@ -205,7 +205,9 @@ def test_version(run: Run) -> None:
     assert json.loads(run("version", "-o", "json").out)["plan_schema"] == "orillo.io/plan/v1"
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("init", "version", "bugreport")])
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if verb not in ("init", "restore", "version", "bugreport")]
+)
 def test_no_operator_here(run: Run, verb: str, tmp_path: Path) -> None:
     words = {
         "apply": ("-f", str(tmp_path)),
@@ -215,6 +217,7 @@ def test_no_operator_here(run: Run, verb: str, tmp_path: Path) -> None:
         "device": ("list",),
         "plan": ("show", "a"),
         "explain": ("a", "b"),
+        "backup": ("file",),
     }
     (tmp_path / "nodes.yaml").write_text(NODES)
     outcome = run(verb, *words.get(verb, ()))

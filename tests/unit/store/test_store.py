@@ -175,6 +175,56 @@ def test_older_store_is_brought_forward_with_a_backup(path: Path) -> None:
         assert store.devices.valid() == {"shop1": "11111111"}
 
 
+#: A store as the first version made it, with one row in each table.
+_SCHEMA_1 = """
+CREATE TABLE objects (
+    kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, document BLOB NOT NULL,
+    PRIMARY KEY (kind, namespace, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY, secret_hash BLOB NOT NULL, name TEXT NOT NULL,
+    expires_at TEXT NOT NULL, used_at TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE devices (
+    name TEXT NOT NULL, instance TEXT NOT NULL, enrolled_at TEXT NOT NULL,
+    last_seen TEXT, revoked_at TEXT, report BLOB,
+    PRIMARY KEY (name, instance)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_valid_instance ON devices (name) WHERE revoked_at IS NULL;
+CREATE TABLE allocations (name TEXT PRIMARY KEY, document BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE plans (
+    name TEXT PRIMARY KEY, generation INTEGER NOT NULL, digest TEXT NOT NULL,
+    fingerprint TEXT NOT NULL, document BLOB
+) STRICT;
+INSERT INTO objects VALUES ('Node', '', 'shop1', CAST('{"api_version":"v1","kind":"Node","namespace":"",
+"name":"shop1","body":{"kind":"Node","metadata":{"name":"shop1"}}}' AS BLOB));
+INSERT INTO tokens VALUES ('id', x'2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b', 'shop1',
+'2126-01-02T03:04:05.000678Z', NULL);
+INSERT INTO devices VALUES ('shop1', '11111111', '2026-01-02T03:04:05.000678Z', NULL, NULL, NULL);
+INSERT INTO allocations VALUES ('shop1', CAST('{"prefixes":["10.200.1.0/24","fd00:200:0:1::/64"],
+"overlay":["10.255.0.1"]}' AS BLOB));
+INSERT INTO plans VALUES ('shop1', 3, 'digest', 'fingerprint', CAST('{}' AS BLOB));
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_store_of_the_first_version_has_all_that_was_in_it(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_SCHEMA_1)
+    with closing(Store.open(path)) as store:
+        assert store.objects.all() == {("Node", "", "shop1"): SHOP1}
+        assert store.devices.valid() == {"shop1": "11111111"}
+        assert store.allocations.all() == {"shop1": ALLOCATION}
+        assert store.plans.all()["shop1"].generation == 3
+        with store.transaction():
+            assert store.tokens.redeem("id", "secret", NOW) == "shop1"
+    backup = path.with_name("store.sqlite.schema-1")
+    assert backup.exists() == bool(MIGRATIONS[1:])
+    if backup.exists():
+        with closing(sqlite3.connect(backup)) as connection:
+            assert connection.execute("SELECT name, used_at FROM tokens").fetchall() == [("shop1", None)]
+
+
 def test_failed_migration_changes_nothing(path: Path) -> None:
     Store.open(path).close()
     with pytest.raises(StoreError, match=r"store\.sqlite can't be used"):
