@@ -25,7 +25,18 @@ _CHARON = ("/usr/lib/ipsec/charon", "/usr/libexec/ipsec/charon", "/usr/lib/stron
 
 
 async def clock(box: Box) -> list[Finding]:
-    """Nothing that this device holds may be from its future, nor may this program."""
+    """Nothing that this device holds may be from its future, and its hands may not go back."""
+    return _dates(box) + _set_back(box)
+
+
+def _set_back(box: Box) -> list[Finding]:
+    """Only a running agent can have seen that."""
+    told = box.agent.snapshot.conditions if box.agent.snapshot else ()
+    seen = [one for one in told if one.code == "clock-set-back"]
+    return [Finding(one.code, one.evidence, one.about) for one in seen]
+
+
+def _dates(box: Box) -> list[Finding]:
     here = f"{box.now:%F %T} UTC"
     if box.now + _CLOCKS_DIFFER < BUILT:
         return [Finding("clock-unset", f"it is {here} here, and this program was made {BUILT:%F %T}")]

@@ -3,13 +3,15 @@
 
 import json
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.lab.command import LabError, Result, attempt
-from tests.lab.process import Process, cpu_seconds
+from tests.lab.process import Process, cpu_seconds, environment
 from tests.lab.product import Installation
 from tests.lab.wait import until
 
@@ -66,11 +68,12 @@ class Device:
         if not result.ok:
             raise LabError(f"{self.name} could not enrol ({result.code}): {result.text}")
 
-    def start(self, *which: Daemon) -> None:
-        """Start these daemons, or all of them, each at once."""
+    def start(self, *which: Daemon, env: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start these daemons, or all of them, each at once; `env` is added to their environment."""
         for daemon in which or tuple(_VERBS):
             command = self.installation.command(*_VERBS[daemon])
-            self.daemons[daemon] = Process(command, self.logs / f"{daemon}.log", ns=self.ns)
+            log = self.logs / f"{daemon}.log"
+            self.daemons[daemon] = Process(command, log, ns=self.ns, env={**environment(), **env})
 
     def kill(self, *which: Daemon) -> None:
         """`kill -9` these daemons, or all of them."""

@@ -24,6 +24,16 @@ def load_connection(path: Path, name: str, settings: Mapping[str, Any]) -> None:
         session.load_conn({name: settings})
 
 
+def load_credentials(path: Path, ca: str, leaf: str, key: bytes) -> None:
+    """Replace all credentials of the charon behind `path` by these, in PEM."""
+    with _session(path) as session:
+        session.clear_creds()
+        session.flush_certs({"type": "X509"})
+        session.load_cert({"type": "X509", "flag": "CA", "data": ca})
+        session.load_cert({"type": "X509", "flag": "NONE", "data": leaf})
+        session.load_key({"type": "any", "data": key})
+
+
 def terminate(path: Path, name: str) -> None:
     """End the IKE SAs of a connection by force; that there are none is fine."""
     with _session(path) as session:

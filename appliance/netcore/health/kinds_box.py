@@ -200,7 +200,7 @@ BOX: tuple[Kind, ...] = (
             "Check the clock; if it is right, run `orillo enroll TOKEN` with a new token.",
         ),
         Words("本设备的证书已过期。", "检查时钟；若时钟正确，用新令牌运行 `orillo enroll TOKEN`。"),
-        ("clock-off",),
+        ("clock-off", "clock-unset"),
     ),
     Kind(
         "certificate-expiring",

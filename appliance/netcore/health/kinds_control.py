@@ -91,7 +91,7 @@ CONTROL: tuple[Kind, ...] = (
             "Check this device's clock; if it is right, the operator has to restart `orillo-cloud serve`.",
         ),
         Words("控制端证书当前无效。", "检查本设备时钟；若正确，请运营方重启 `orillo-cloud serve`。"),
-        (*_REACHED, "clock-behind", "clock-off"),
+        (*_REACHED, "clock-unset", "clock-behind", "clock-off"),
         _OFFLINE,
     ),
     Kind(
@@ -115,7 +115,7 @@ CONTROL: tuple[Kind, ...] = (
             "Get a new token from the operator and run `orillo enroll TOKEN`.",
         ),
         Words("控制端不接受本设备的证书。", "向运营方获取新令牌，然后运行 `orillo enroll TOKEN`。"),
-        (*_REACHED, "identity-damaged", "certificate-expired", "clock-behind"),
+        (*_REACHED, "identity-damaged", "certificate-expired", "clock-unset", "clock-behind"),
         _OFFLINE,
     ),
     Kind(

@@ -140,6 +140,7 @@ SITE: tuple[Kind, ...] = (
             "dns-not-running",
             "dns-cache-silent",
             "identity-damaged",
+            "child-not-installable",
         ),
         visible_after=5.0,
     ),

@@ -9,7 +9,7 @@ _INFO, _DEGRADED, _FAULT = Severity.INFO, Severity.DEGRADED, Severity.FAULT
 _OUT = (*NO_WAY_OUT, "firewall-foreign-output", "captive-portal")
 _CHARON = ("charon-not-running", "charon-deaf", "agent-silent")
 _NO_IKE = ("hub-name-unknown", "hub-no-route", "ike-no-answer", "ike-4500-blocked", "ike-500-blocked")
-_IDENTITY = ("identity-damaged", "certificate-expired", "clock-behind", "identity-revoked")
+_IDENTITY = ("identity-damaged", "certificate-expired", "clock-unset", "clock-behind", "identity-revoked")
 
 TUNNELS: tuple[Kind, ...] = (
     Kind(

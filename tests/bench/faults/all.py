@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of all faults, and of pairs whose root has to be named first."""
 
+from tests.bench.faults.board import BOARD
 from tests.bench.faults.box import BOX, killed
 from tests.bench.faults.control import CONTROL, operator_stopped
 from tests.bench.faults.fault import Fault, both
@@ -9,7 +10,7 @@ from tests.bench.faults.tunnels import TUNNELS, hub_dead, own_output
 from tests.bench.faults.uplink import UPLINK, cut, no_cable, no_default_route
 from tests.lab.device import Daemon
 
-FAULTS: tuple[Fault, ...] = (*BOX, *UPLINK, *CONTROL, *TUNNELS, *SITE)
+FAULTS: tuple[Fault, ...] = (*BOARD, *BOX, *UPLINK, *CONTROL, *TUNNELS, *SITE)
 
 PAIRS: tuple[Fault, ...] = (
     Fault("cable+backend", "no cable, and a dead backend", "link-no-carrier", both(no_cable, dead_backend)),

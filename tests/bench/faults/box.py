@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tests.bench.faults.fault import EDGE, Fault, Inject, nothing
 from tests.lab.command import LabError, run
+from tests.lab.demo import manifests
 from tests.lab.demo.world import World
 from tests.lab.device import Daemon
 from tests.lab.process import Process
@@ -87,7 +88,8 @@ def ports_taken(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def _kept(*files: Path) -> Iterator[None]:
+def kept(*files: Path) -> Iterator[None]:
+    """Files that are put back as they were."""
     before = {file: file.read_bytes() for file in files}
     try:
         yield
@@ -104,8 +106,8 @@ def certificate_of(begins: timedelta, ends: timedelta) -> Inject:
         identity = world.devices[EDGE].state / "identity"
         leaf, trust = identity / "cert.pem", identity / "trust.json"
         now = datetime.now(UTC).replace(microsecond=0)
-        with _kept(leaf, trust):
-            leaf.write_bytes(_resigned(leaf.read_bytes(), _ca(world), now + begins, now + ends))
+        with kept(leaf, trust):
+            leaf.write_bytes(_resigned(leaf.read_bytes(), ca_of(world), now + begins, now + ends))
             stored = json.loads(trust.read_text())
             stored |= {"not_before": (now + begins).isoformat(), "not_after": (now + ends).isoformat()}
             trust.write_text(json.dumps(stored))
@@ -114,7 +116,8 @@ def certificate_of(begins: timedelta, ends: timedelta) -> Inject:
     return inject
 
 
-def _ca(world: World) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+def ca_of(world: World) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """The operator's CA, with its key."""
     keys = world.operator.installation.root / "var/lib/orillo-cloud/keys"
     key = load_pem_private_key((keys / "ca.key").read_bytes(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -139,7 +142,7 @@ def foreign_key(world: World) -> Iterator[None]:
     """The private key on disk is another one than the certificate's."""
     file = world.devices[EDGE].state / "identity/key.pem"
     other = ec.generate_private_key(ec.SECP256R1())
-    with _kept(file):
+    with kept(file):
         file.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         yield
 
@@ -150,7 +153,7 @@ def damaged_slot(world: World) -> Iterator[None]:
     slots = sorted(
         (world.devices[EDGE].state / "plans").glob("*.json"), key=lambda path: path.stat().st_mtime
     )
-    with _kept(slots[0]):
+    with kept(slots[0]):
         slots[0].write_bytes(slots[0].read_bytes().replace(b"10.200.", b"10.201.", 1))
         yield
 
@@ -201,6 +204,84 @@ def little_memory(world: World) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def deaf_charon(world: World) -> Iterator[None]:
+    """The ports were taken when charon started, and are free by now."""
+    with ports_taken(world):
+        pass
+    device = world.devices[EDGE]
+    device.kill(Daemon.CHARON)
+    holder = Process((sys.executable, "-c", _HOLDER), world.workdir / "holder.log", ns=device.ns)
+    try:
+        until(lambda: "ready" in holder.output()[-6:], "the ports are taken", 10)
+        device.start(Daemon.CHARON)
+        until((device.run_directory / "charon.vici").exists, "charon starts", 10)
+        holder.kill()
+        yield
+    finally:
+        holder.kill()
+        device.kill(Daemon.CHARON)
+        device.start(Daemon.CHARON)
+
+
+@contextmanager
+def no_plan(world: World) -> Iterator[None]:
+    """Both slots are gone from the disk; the agent goes on with what it has in memory."""
+    slots = sorted((world.devices[EDGE].state / "plans").glob("[ab].json"))
+    with kept(*slots):
+        for slot in slots:
+            slot.unlink()
+        yield
+
+
+def _apply_and_wait(world: World, file: Path) -> None:
+    device = world.devices[EDGE]
+    before = int(device.status()["generation"])
+    world.operator.apply(file)
+    until(lambda: int(device.status()["generation"]) > before, "the plan is there", 20)
+
+
+@contextmanager
+def plan_undone(world: World) -> Iterator[None]:
+    """The newest plan was tried before and cost the hub; the operator offers it once more."""
+    device = world.devices[EDGE]
+    # Two generations that say the same, so that the one before is as good.
+    for region in ("elsewhere", "stores"):
+        text = manifests.edge(EDGE).replace("region: stores", f"region: {region}")
+        _apply_and_wait(world, manifests.write(world.manifests / "region.yaml", text))
+    digest = str(device.status()["digest"])
+    memory = device.state / "plans/trial.json"
+    device.kill(Daemon.AGENT)
+    memory.write_text(json.dumps({"undone": {digest: "it cost this device the hub for 45 s"}}))
+    device.start(Daemon.AGENT)
+    try:
+        yield
+    finally:
+        device.kill(Daemon.AGENT)
+        memory.unlink()
+        device.start(Daemon.AGENT)
+
+
+def _refused(world: World) -> bool:
+    status = world.devices[EDGE].status()
+    tunnels = status.get("tunnels", {})
+    return bool(status.get("control", {}).get("refused")) and all(one["up"] for one in tunnels.values())
+
+
+def program_that(name: str, script: str) -> Inject:
+    """A script, to be put over a program of the host for the doctor alone."""
+
+    @contextmanager
+    def inject(world: World) -> Iterator[None]:
+        file = world.workdir / name
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+        yield
+
+    return inject
+
+
+_NFT = (("{workdir}/nft", "/usr/sbin/nft"),)
 _DAY = timedelta(days=1)
 
 BOX = (
@@ -211,6 +292,29 @@ BOX = (
         "the certificate ended yesterday",
         "certificate-expired",
         certificate_of(-30 * _DAY, -_DAY),
+    ),
+    Fault(
+        "certificate-ends",
+        "the certificate ends in two days, and was not renewed",
+        "certificate-expiring",
+        certificate_of(-29 * _DAY, 2 * _DAY),
+    ),
+    Fault("no-plan", "both slots are removed from the disk", "plan-missing", no_plan),
+    Fault("plan-undone", "the newest plan was undone before", "plan-refused", plan_undone, _refused),
+    Fault("charon-deaf", "charon started while its ports were taken", "charon-deaf", deaf_charon),
+    Fault(
+        "no-nftables",
+        "an nft that the kernel answers with 'Operation not supported', for the doctor",
+        "kernel-lacks-nftables",
+        program_that("nft", "echo 'Error: Could not process rule: Operation not supported' >&2; exit 1"),
+        mounts=_NFT,
+    ),
+    Fault(
+        "check-hangs",
+        "an nft that takes 20 s, for the doctor",
+        "check-unfinished",
+        program_that("nft", "exec sleep 20"),
+        mounts=_NFT,
     ),
     Fault("foreign-key", "key.pem is another certificate's", "identity-damaged", foreign_key),
     Fault("damaged-plan", "one byte of a plan on disk is changed", "plan-slot-refused", damaged_slot),

@@ -19,8 +19,8 @@ Settled = Callable[[World], bool]
 class Fault:
     """`how` is the injection in words. `settled`, where there is one, says that its effect is there.
 
-    `mounts` are put over files of the host for the doctor alone: (what, where). `fresh` runs it on an empty
-    root.
+    `mounts` are put over files of the host for the doctor alone: (what, where), and `env` is added to its
+    environment. `fresh` runs it on an empty root.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Fault:
     settled: Settled | None = None
     mounts: tuple[tuple[str, str], ...] = ()
     fresh: bool = False
+    env: tuple[tuple[str, str], ...] = ()
 
 
 @contextmanager

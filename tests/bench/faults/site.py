@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of what the site gets: firewall and rules of others, pods, services."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.bench.faults.fault import EDGE, Fault, commands, ruleset
+from tests.bench.faults.fault import EDGE, Fault, Inject, commands, nothing, ruleset
+from tests.lab.command import run
+from tests.lab.demo import manifests
+from tests.lab.demo.topology import SERVICE_NAME
 from tests.lab.demo.world import World
+from tests.lab.device import Daemon
+from tests.lab.process import Process
+from tests.lab.wait import until
 
 
 @contextmanager
@@ -46,9 +53,136 @@ def dead_backend(world: World) -> Iterator[None]:
         pod.serve()
 
 
+@contextmanager
+def fought_over(world: World) -> Iterator[None]:
+    """Another program takes a route of ours away, again and again."""
+    device = world.devices[EDGE]
+    words = ("unreachable", "10.255.0.0/16", "table", "7410", "metric", "4000000")
+
+    def there() -> bool:
+        return "10.255.0.0/16" in run("ip", "route", "show", "table", "7410", ns=device.ns)
+
+    for _ in range(4):
+        run("ip", "route", "del", *words, ns=device.ns)
+        until(there, "the agent puts the route back", 20)
+    try:
+        yield
+    finally:
+        # What it remembers of this would be told for five minutes.
+        device.kill(Daemon.AGENT)
+        device.start(Daemon.AGENT)
+
+
+@contextmanager
+def no_directory(world: World) -> Iterator[None]:
+    """A file stands where the directory of conflists was, so that nothing can be written there."""
+    directory = world.devices[EDGE].conflist.parent
+    away = directory.with_name("net.d.away")
+    directory.rename(away)
+    directory.write_text("")
+    try:
+        yield
+    finally:
+        directory.unlink()
+        away.rename(directory)
+
+
+@contextmanager
+def no_conflist(world: World) -> Iterator[None]:
+    """Somebody removed our file; the agent looks once in 30 seconds."""
+    world.devices[EDGE].conflist.unlink()
+    yield
+
+
+@contextmanager
+def service_without_pods(world: World) -> Iterator[None]:
+    """A service that nothing answers for, anywhere."""
+    device = world.devices[EDGE]
+    world.operator.apply(manifests.write(world.manifests / "ghost.yaml", _GHOST))
+    until(lambda: "default/ghost:http" in device.status().get("services", {}), "the service is there", 20)
+    try:
+        yield
+    finally:
+        world.operator.must("delete", "service", "default/ghost")
+
+
+_GHOST = """apiVersion: v1
+kind: Service
+metadata: {name: ghost, namespace: default}
+spec:
+  clusterIP: 10.96.0.66
+  selector: {app: ghost}
+  ports: [{name: http, protocol: TCP, port: 80, targetPort: 80}]
+"""
+
+
+@contextmanager
+def wrong_record(world: World) -> Iterator[None]:
+    """Somebody told the cache another address for a service."""
+    device = world.devices[EDGE]
+    control = ("unbound-control", "-c", str(device.run_directory / "unbound.conf"))
+    run(*control, "local_data_remove", SERVICE_NAME, ns=device.ns)
+    run(*control, "local_data", SERVICE_NAME, "A", "10.96.0.99", ns=device.ns)
+    yield
+
+
+def neighbour(name: str) -> Inject:
+    """A program of this name runs on the device."""
+
+    @contextmanager
+    def inject(world: World) -> Iterator[None]:
+        program = world.workdir / name
+        shutil.copy("/bin/sleep", program)
+        running = Process((str(program), "600"), world.workdir / f"{name}.log", ns=world.devices[EDGE].ns)
+        try:
+            yield
+        finally:
+            running.kill()
+
+    return inject
+
+
+def _cni_failed(world: World) -> bool:
+    return bool(world.devices[EDGE].status().get("tables", {}).get("cni", {}).get("failed"))
+
+
 bridge_down = commands(EDGE, ("ip link set br-orillo down",), ("ip link set br-orillo up",))
 
 SITE = (
+    Fault(
+        "forwarding-off",
+        "sysctl net.ipv4.ip_forward=0",
+        "forwarding-off",
+        commands(EDGE, ("sysctl -qw net.ipv4.ip_forward=0",), ()),
+    ),
+    Fault(
+        "lan-in-the-fabric",
+        "an address of the fabric's pool on the uplink",
+        "route-overlap",
+        commands(
+            EDGE,
+            ("ip address add 10.200.77.1/24 dev uplink",),
+            ("ip address del 10.200.77.1/24 dev uplink",),
+        ),
+    ),
+    Fault("fought-over", "a route of ours is removed four times", "drift-repeated", fought_over),
+    Fault("no-cni-directory", "a file in place of /etc/cni/net.d", "table-failed", no_directory, _cni_failed),
+    Fault("no-conflist", "the conflist is removed", "cni-missing", no_conflist),
+    Fault(
+        "no-cni-plugins",
+        "an empty /usr/lib/cni for the doctor",
+        "cni-plugin-missing",
+        nothing,
+        mounts=(("/nonexistent", "/usr/lib/cni"),),
+    ),
+    Fault("ghost-service", "a Service without pods", "service-unanswered", service_without_pods),
+    Fault("wrong-record", "another address in the cache", "dns-records-wrong", wrong_record),
+    Fault("other-ipsec", "a process called pluto", "neighbour-charon", neighbour("pluto")),
+    Fault("firewalld", "a process called firewalld", "neighbour-firewall", neighbour("firewalld")),
+    Fault("kube-proxy", "a process called kube-proxy", "neighbour-kube-proxy", neighbour("kube-proxy")),
+    Fault(
+        "network-manager", "a process called NetworkManager", "neighbour-network", neighbour("NetworkManager")
+    ),
     Fault(
         "firewall-forward",
         "a table as Docker leaves it: FORWARD with policy drop",

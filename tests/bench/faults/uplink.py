@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench.faults.control import pretender
 from tests.bench.faults.fault import EDGE, ROUTER, Fault, commands, router_drops, ruleset
+from tests.lab.command import run
 from tests.lab.conditions import Conditions
 from tests.lab.demo.world import World
 from tests.lab.topology import End
@@ -57,9 +59,30 @@ def no_resolver(world: World) -> Iterator[None]:
         file.write_text(before)
 
 
+@contextmanager
+def no_port(world: World) -> Iterator[None]:
+    """The network card is gone: its port is in another host for a while."""
+    ours, theirs = world.devices[EDGE].ns, world.namespaces.name(ROUTER)
+    run("ip", "-n", ours, "link", "set", "uplink", "netns", theirs, "name", "parked")
+    try:
+        yield
+    finally:
+        run("ip", "-n", theirs, "link", "set", "parked", "netns", ours, "name", "uplink")
+        run("ip", "-n", ours, "link", "set", "uplink", "up")
+        for command in (_ADDRESS, _DEFAULT):
+            run(*command.split(), ns=ours)
+
+
 no_default_route = commands(EDGE, ("ip route del default",), (_DEFAULT,))
 
 UPLINK = (
+    Fault("no-port", "the network port is moved to another host", "link-none", no_port),
+    Fault(
+        "dns-failing",
+        "UDP 53 ends at a name server that answers SERVFAIL",
+        "dns-upstream-failing",
+        pretender("dns", 53),
+    ),
     Fault("cable", "the cable's far end goes dark", "link-no-carrier", no_cable),
     Fault(
         "port-off",
