@@ -94,7 +94,15 @@ async def inside(box: Box) -> list[Finding]:
         found.append(Finding("tunnels-all-down", f"none of {', '.join(box.hubs)} answers through its tunnel"))
     elif plan.place.role is Role.EDGE and not any(one.site for one in seen.values()):
         found.append(Finding("hub-none-chosen", f"{', '.join(alive)} up, and no site child is installed"))
+        found += [finding for name in alive for finding in _told_why(box, name)]
     return found
+
+
+def _told_why(box: Box, name: str) -> list[Finding]:
+    """What charon said when the agent asked for a site child of a tunnel that is up."""
+    tunnel = box.agent.snapshot.tunnels.get(name) if box.agent.snapshot else None
+    code = reason_code(tunnel.reason) if tunnel else ""
+    return [Finding(code, tunnel.reason, {"peer": name})] if tunnel and code else []
 
 
 async def _watch(box: Box) -> dict[str, Seen]:

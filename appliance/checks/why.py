@@ -52,7 +52,7 @@ async def walk(box: Box, a: str, b: str, port: int | None) -> AsyncIterator[Hop]
     plan = box.plan
     if plan is None:
         words = say("plan-missing" if box.held.device else "not-enrolled", {})
-        yield Hop(Step.PLAN, False, words.text, "", words.action)
+        yield Hop(Step.PLAN, False, words.text, f"looked below {box.paths.state}", words.action)
         return
     start, end = find_end(plan, a), find_end(plan, b)
     first = _known(plan, start, end)
@@ -69,7 +69,9 @@ async def walk(box: Box, a: str, b: str, port: int | None) -> AsyncIterator[Hop]
     # Seen from here: the end that is not ours is the far one, whichever way the connection goes.
     far, outbound = (target, True) if start.own or not target.own else (start, False)
     if far.own:
-        yield Hop(Step.ROUTE, True, "Both ends are on this device: the traffic does not leave it.")
+        own = ", ".join(map(str, (*plan.prefixes, *plan.overlay)))
+        text = "Both ends are on this device: the traffic does not leave it."
+        yield Hop(Step.ROUTE, True, text, f"this device has {own}")
     elif far.outside:
         async for hop in _outside(box, far):
             yield hop
@@ -174,7 +176,8 @@ async def _name(plan: Plan, end: End) -> Hop:
     right = {one for one in plan.services[end.service].addresses if one.version == 4}
     servers = plan.dns.bind or plan.overlay
     if not servers or not right:
-        return Hop(Step.NAME, None, f"{name} can't be asked for here.")
+        evidence = f"the cache listens at {len(servers)} addresses, and the service has {len(right)} of IPv4"
+        return Hop(Step.NAME, None, f"{name} can't be asked for here.", evidence)
     answer = await names.resolve(servers[0], name, "A", 2.0)
     if answer is None:
         words = say("dns-cache-silent", {"address": str(servers[0])})
@@ -290,7 +293,9 @@ def _sas(box: Box, via: str, peer: str, sas: tuple[IkeSa, ...]) -> list[Hop]:
     )
     if not children:
         words = say("child-refused", {"peer": via})
-        return [*hops, Hop(Step.CHILD, False, f"No CHILD SA with {via} is installed.", "", words.action)]
+        states = ", ".join(f"{child.name} {child.state}" for sa in held for child in sa.children) or "none"
+        text = f"No CHILD SA with {via} is installed."
+        return [*hops, Hop(Step.CHILD, False, text, f"children: {states}", words.action)]
     named = ", ".join(f"{child.name} ({child.age} s old)" for child in children)
     hops.append(Hop(Step.CHILD, True, f"CHILD SAs with {via} are installed.", named))
     return [*hops, _counted(children[0], via)]
@@ -308,7 +313,7 @@ def _counted(child: ChildSa, via: str) -> Hop:
 async def _pings(box: Box, plan: Plan, peer: str, address: Address | None) -> Hop:
     target = address or next(iter(plan.peers[peer].overlay), None)
     if target is None:
-        return Hop(Step.PATH, None, f"{peer} has no address to ping.")
+        return Hop(Step.PATH, None, f"{peer} has no address to ping.", "the plan gives it no overlay address")
     source = next((one for one in plan.overlay if one.version == target.version), None)
     asked = (box.pinger.ping(target, source, _PATIENCE) for _ in range(_PINGS))
     answers = [rtt for rtt in await asyncio.gather(*asked) if rtt is not None]
@@ -322,7 +327,7 @@ async def _pings(box: Box, plan: Plan, peer: str, address: Address | None) -> Ho
 async def _large(box: Box, plan: Plan, peer: str) -> Hop:
     target = next(iter(plan.peers[peer].overlay), None)
     if target is None:
-        return Hop(Step.MTU, None, f"{peer} has no address to ping.")
+        return Hop(Step.MTU, None, f"{peer} has no address to ping.", "the plan gives it no overlay address")
     source = next((one for one in plan.overlay if one.version == target.version), None)
     size = plan.tunnel.mtu - _ICMP_AND_IP[target.version]
     asked = (box.pinger.ping(target, source, _PATIENCE, size) for _ in range(3))

@@ -3,6 +3,7 @@
 
 import hashlib
 import re
+from ipaddress import AddressValueError, IPv6Address
 
 _KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
@@ -14,7 +15,9 @@ _SECRET = re.compile(
 )
 _BASIC = re.compile(r"(?i)(authorization:\s*\w+\s+)\S+")
 _V4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
-_V6 = re.compile(r"(?<![\w:.])(?:[0-9a-fA-F]{1,4}:){2,7}(?:[0-9a-fA-F]{1,4})?(?::[0-9a-fA-F]{1,4}){0,6}(?![\w:])|(?<![\w:])(?:[0-9a-fA-F]{1,4}:){1,6}:(?:[0-9a-fA-F]{1,4})?(?![\w:])")  # fmt: skip  # noqa: E501
+#: What may be an IPv6 address, in any spelling; `ipaddress` decides.
+_V6 = re.compile(r"(?<![\w:.])[0-9a-fA-F]{0,4}:[0-9a-fA-F:]*:?(?:[0-9a-fA-F]{1,4}|(?:\d{1,3}\.){3}\d{1,3})?")
+_HARDWARE = re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}(?![\w:])")
 
 
 def without_secrets(text: str) -> str:
@@ -26,10 +29,23 @@ def without_secrets(text: str) -> str:
 
 
 def without_addresses(text: str, salt: bytes) -> str:
-    """The text with every address replaced by a hash: the same address by the same, in one report only."""
+    """The text with every IP and hardware address replaced by a hash.
 
-    def hashed(match: re.Match[str]) -> str:
-        digest = hashlib.blake2s(match[0].lower().encode(), key=salt, digest_size=4).hexdigest()
+    The same address by the same, whatever its spelling, in one report only.
+    """
+
+    def hashed(address: str) -> str:
+        digest = hashlib.blake2s(address.lower().encode(), key=salt, digest_size=4).hexdigest()
         return f"[addr-{digest}]"
 
-    return _V4.sub(hashed, _V6.sub(hashed, text))
+    def if_v6(match: re.Match[str]) -> str:
+        # A colon may belong to the sentence: "fd00::1: no answer".
+        for end in ("", ":"):
+            try:
+                return hashed(str(IPv6Address(match[0].removesuffix(end) if end else match[0]))) + end
+            except AddressValueError:
+                continue
+        return match[0]
+
+    text = _HARDWARE.sub(lambda match: hashed(match[0]), text)
+    return _V4.sub(lambda match: hashed(match[0]), _V6.sub(if_v6, text))

@@ -148,7 +148,9 @@ class TunnelSteering:
         reach = self._probes.reach().get(name, Reach())
         failed = [a.reason for action, a in self._attempts.items() if action.connection == name and a.reason]
         up = reach.health is Health.ALIVE if self._is_ours(name) else any(sa.established for sa in sas)
-        reason = "" if up else ": ".join([self._steering.reasons.get(name, ""), *failed[:1]]).strip(": ")
+        # A tunnel that is up may still be refused what the site needs it for.
+        told = failed[:1] if up else [self._steering.reasons.get(name, ""), *failed[:1]]
+        reason = ": ".join(told).strip(": ")
         return TunnelState(up=up, chosen=name == self._choice.hub, rtt=reach.rtt, reason=reason)
 
     def _is_ours(self, name: str) -> bool:

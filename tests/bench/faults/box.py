@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from appliance.cli import daemon_charon
 from tests.bench.faults.fault import EDGE, Fault, Inject, nothing
 from tests.lab.command import LabError, run
 from tests.lab.demo import manifests
 from tests.lab.demo.world import World
-from tests.lab.device import Daemon
+from tests.lab.device import Daemon, Device
 from tests.lab.process import Process
 from tests.lab.wait import until
 
@@ -204,18 +205,25 @@ def little_memory(world: World) -> Iterator[None]:
     yield
 
 
+def charon_by_hand(device: Device) -> None:
+    """Start charon as somebody would who knows not what `orillo daemon charon` looks at before."""
+    socket = device.run_directory / "charon.vici"
+    for left in (socket, device.run_directory / "charon.pid"):
+        left.unlink(missing_ok=True)
+    command = daemon_charon._command(device.run_directory.resolve(), daemon_charon._program(), None)
+    device.daemons[Daemon.CHARON] = Process(command, device.logs / "charon.log", ns=device.ns)
+    until(socket.exists, "charon starts", 10)
+
+
 @contextmanager
 def deaf_charon(world: World) -> Iterator[None]:
     """The ports were taken when charon started, and are free by now."""
-    with ports_taken(world):
-        pass
     device = world.devices[EDGE]
     device.kill(Daemon.CHARON)
-    holder = Process((sys.executable, "-c", _HOLDER), world.workdir / "holder.log", ns=device.ns)
+    holder = Process((sys.executable, "-c", _HOLDER), world.workdir / "deaf.log", ns=device.ns)
     try:
-        until(lambda: "ready" in holder.output()[-6:], "the ports are taken", 10)
-        device.start(Daemon.CHARON)
-        until((device.run_directory / "charon.vici").exists, "charon starts", 10)
+        until(lambda: "ready" in holder.output(), "the ports are taken", 10)
+        charon_by_hand(device)
         holder.kill()
         yield
     finally:

@@ -8,13 +8,14 @@ from typing import Any
 
 from appliance.checks.box import read_on_disk
 from appliance.checks.tunnels import reason_code
-from appliance.cli import daemon_charon
 from appliance.netcore.desired.connections import connections, settings
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Address
 from appliance.netcore.spec import Ipsec
+from appliance.netcore.tunnel import PROBE, SITE
 from appliance.paths import Paths
+from tests.bench.faults.box import charon_by_hand
 from tests.bench.faults.fault import EDGE, Fault, Inject, commands, router_drops, ruleset, tunnels_down
 from tests.fakes.certificates import Authority
 from tests.lab.command import LabError
@@ -22,7 +23,6 @@ from tests.lab.demo import manifests
 from tests.lab.demo.topology import CONNECTORS, PUBLIC
 from tests.lab.demo.world import World
 from tests.lab.device import Daemon, Device
-from tests.lab.process import Process
 from tests.lab.sites import DEVICE_IN_LAN
 from tests.lab.vici import load_connection, load_credentials, terminate
 from tests.lab.wait import until
@@ -97,17 +97,21 @@ def hubs_of_a_stranger(world: World) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def other_networks(world: World) -> Iterator[None]:
-    """The hubs expect other networks behind the edge than it has."""
-    with hubs_without_agents(world) as hubs:
-        for hub in hubs:
-            wrong = _settings(hub, EDGE, {})
-            children = wrong["children"].items()
-            wrong["children"] = {name: {**child, "remote_ts": ["192.0.2.0/24"]} for name, child in children}
-            load_connection(hub.run_directory / "charon.vici", EDGE, wrong)
-            terminate(hub.run_directory / "charon.vici", EDGE)
-        yield
+def other_networks(*which: str) -> Inject:
+    """The hubs expect other networks in these children than the edge has."""
+
+    @contextmanager
+    def inject(world: World) -> Iterator[None]:
+        with hubs_without_agents(world) as hubs:
+            for hub in hubs:
+                wrong = _settings(hub, EDGE, {})
+                for name in which:
+                    wrong["children"][name] = {**wrong["children"][name], "remote_ts": ["192.0.2.0/24"]}
+                load_connection(hub.run_directory / "charon.vici", EDGE, wrong)
+                terminate(hub.run_directory / "charon.vici", EDGE)
+            yield
+
+    return inject
 
 
 @contextmanager
@@ -117,9 +121,7 @@ def charon_for_another_kernel(world: World) -> Iterator[None]:
     device.kill(Daemon.CHARON)
     conf = device.run_directory / "strongswan.conf"
     conf.write_text(re.sub(r" *kernel-libipsec \{[^}]*\}\n", "", conf.read_text()))
-    (device.run_directory / "charon.pid").unlink(missing_ok=True)
-    command = daemon_charon._command(device.run_directory.resolve(), daemon_charon._program(), None)
-    device.daemons[Daemon.CHARON] = Process(command, device.logs / "charon.log", ns=device.ns)
+    charon_by_hand(device)
     try:
         yield
     finally:
@@ -190,6 +192,11 @@ def _all_say_why(world: World) -> bool:
     return bool(tunnels) and all(reason_code(tunnel["reason"]) for tunnel in tunnels.values())
 
 
+def _site_refused(world: World) -> bool:
+    tunnels = world.devices[EDGE].status().get("tunnels", {}).values()
+    return all(one["up"] for one in tunnels) and any("TS_UNACCEPTABLE" in one["reason"] for one in tunnels)
+
+
 TUNNELS = (
     Fault(
         "hub-name",
@@ -218,8 +225,15 @@ TUNNELS = (
         "other-networks",
         "the hubs expect other networks behind this device",
         "child-refused",
-        other_networks,
+        other_networks(PROBE, SITE),
         _told("TS_UNACCEPTABLE"),
+    ),
+    Fault(
+        "site-refused",
+        "the hubs expect other networks in the site child, and the right ones in the probe's",
+        "child-refused",
+        other_networks(SITE),
+        _site_refused,
     ),
     Fault(
         "charon-without-esp",

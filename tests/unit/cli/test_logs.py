@@ -9,7 +9,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from appliance.cli.logs import JsonLines
+from appliance.cli.logs import JsonLines, formatter
+from appliance.settings import Log
 from appliance.status.metrics import render
 from appliance.status.model import Condition, Severity
 from tests.unit.status.snapshots import healthy
@@ -35,6 +36,26 @@ def test_error_is_kept_with_its_trace() -> None:
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed", None, sys.exc_info())
     assert "ValueError: invalid literal" in json.loads(JsonLines().format(record))["error"]
+
+
+def test_field_names_are_a_contract() -> None:
+    """README has them; programs read them."""
+    try:
+        int("of ours")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed", None, sys.exc_info())
+    names = list(json.loads(JsonLines().format(record)))
+    assert names == ["time", "level", "logger", "message", "error"]
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    assert all(f"`{name}`" in readme for name in names)
+
+
+def test_journal_is_told_how_grave_a_line_is() -> None:
+    record = logging.LogRecord("plan", logging.WARNING, "f", 1, "refused", None, None)
+    journal = formatter(Log(), {"JOURNAL_STREAM": "8:1"})
+    assert journal.format(record) == "<4>WARNING plan: refused"
+    assert formatter(Log(), {}).format(record) == "WARNING plan: refused"
+    assert isinstance(formatter(Log(format="json"), {"JOURNAL_STREAM": "8:1"}), JsonLines)
 
 
 def test_dashboard_asks_only_for_metrics_that_there_are() -> None:

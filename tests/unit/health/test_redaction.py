@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a bug report must not hold."""
 
-from hypothesis import given
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from appliance.netcore.health.redaction import without_addresses, without_secrets
@@ -40,3 +43,33 @@ def test_same_address_has_the_same_hash_in_one_report_and_another_in_the_next() 
     assert "fd00::1" not in one
     assert "1.2.3 is a version" in one
     assert one != without_addresses(text, b"salt two")
+
+
+ADDRESSES = st.ip_addresses()
+FRAMES = (
+    "{}",
+    "{}/64",
+    "[{}]:443",
+    "dev eth0 src {} metric 5",
+    '"{}",',
+    "{}: no answer",
+    "({})",
+    "@{}\n",
+    "={} ",
+)
+
+
+@given(ADDRESSES, st.sampled_from(FRAMES), st.booleans())
+@settings(max_examples=600)
+@example(ip_address("::1"), "{}", True)
+@example(ip_address("::"), "{}/0", True)
+@example(ip_address("fd00:200:0:1::"), "{}/64", True)
+@example(ip_address("fe80::1"), "{}%eth0", True)
+@example(ip_address("::ffff:192.0.2.1"), "{}", True)
+def test_no_address_survives_in_any_spelling(
+    address: IPv4Address | IPv6Address, frame: str, short: bool
+) -> None:
+    """Not even a piece of one that would tell most of it."""
+    text = frame.format(address if short else address.exploded)
+    clean = re.sub(r"\[addr-[0-9a-f]{8}\]", "", without_addresses(text, b"salt"))
+    assert not re.search(r"[0-9a-f]+:[0-9a-f:]*[0-9a-f]|\d+\.\d+\.\d+|::", clean.replace("]:443", "")), clean

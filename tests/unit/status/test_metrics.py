@@ -3,6 +3,7 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from appliance.netcore.errors import DoorError
 from appliance.status.metrics import render
 from appliance.status.metrics_server import MetricsServer
-from appliance.status.model import Control
+from appliance.status.model import Condition, Control, Repairs, Severity
 from tests.unit.status.snapshots import healthy, unenrolled
 
 HERE = ip_address("127.0.0.1")
@@ -48,6 +49,40 @@ def test_conditions_are_counted_and_named() -> None:
 def test_words_of_others_stay_inside_their_quotes() -> None:
     odd = replace(healthy(), ipsec='a"b\\c\nd')
     assert r'ipsec="a\"b\\c\nd"' in render(odd)
+
+
+FULL = replace(
+    healthy(),
+    conditions=(Condition("disk-full", Severity.FAULT, "x"),),
+    drift={"routes": Repairs(count=3, at=datetime(2026, 1, 1, tzinfo=UTC))},
+)
+FAMILIES = re.findall(r"^# HELP (\S+) (.+)\n# TYPE \S+ (\S+)$", render(FULL), re.MULTILINE)
+#: What a name says in place of a base unit, or of what the type says already.
+NOT_IN_NAMES = {
+    *("ms", "millis", "milliseconds", "us", "ns", "minutes", "hours", "days", "percent", "kb", "mb"),
+    *("kilobytes", "megabytes", "gauge", "counter", "histogram", "summary", "metric", "value"),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "kind"), FAMILIES, ids=[name for name, _, _ in FAMILIES])
+def test_name_and_help_are_as_the_conventions_have_them(name: str, text: str, kind: str) -> None:
+    """The rules of `promtool check metrics` (https://prometheus.io/docs/practices/naming/)."""
+    assert re.fullmatch(r"orillo_[a-z]+(_[a-z]+)*", name)
+    assert not NOT_IN_NAMES & set(name.split("_"))
+    assert (kind == "counter") == name.endswith("_total")
+    assert not name.endswith(("_count", "_sum", "_bucket"))
+    assert text.endswith(".")
+    labels = re.findall(rf"^{name}{{(.*)}} ", render(FULL), re.MULTILINE)
+    for label in re.findall(r"(\w+)=", ",".join(labels)):
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", label)
+        assert label not in ("le", "quantile", "job", "instance")
+
+
+def test_units_are_base_units_and_stand_at_the_end() -> None:
+    units = {"seconds", "bytes", "ratio"}
+    for name, _, _ in FAMILIES:
+        words = name.removesuffix("_total").split("_")
+        assert not units & set(words[:-1]), name
 
 
 async def ask(port: int, request: bytes) -> bytes:
