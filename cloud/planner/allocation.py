@@ -46,12 +46,28 @@ def _allot_prefixes(
     inventory: Inventory, fabric: Fabric, held: Mapping[str, Allocation]
 ) -> dict[str, tuple[Prefix, ...]]:
     names = sorted(inventory.nodes)
-    fixed = {name: inventory.nodes[name].prefixes for name in names if inventory.nodes[name].prefixes}
-    before = {name: allocation.prefixes for name, allocation in held.items()}
+    nodes = inventory.nodes
+    fixed = {n: nodes[n].prefixes for n in names if nodes[n].prefixes or nodes[n].cluster_network}
+    before = {name: _in_pools(fabric, nodes[name].allotted) for name in names}
+    before |= {name: allocation.prefixes for name, allocation in held.items()}
     taken, kept = _keep(names, fixed, before)
     lengths = {pool: fabric.pod_block(pool) for pool in fabric.pod_pools}
     pools = _Pools("pod pool", lengths, taken, _resting(names, before))
     return {name: fixed[name] if name in fixed else pools.complete(name, kept[name]) for name in names}
+
+
+def _in_pools(fabric: Fabric, allotted: Iterable[Prefix]) -> tuple[Prefix, ...]:
+    """What a Node remembers is only a wish: anybody may have written it."""
+    return tuple(
+        prefix
+        for prefix in allotted
+        if any(
+            prefix.version == pool.version
+            and prefix.prefixlen == fabric.pod_block(pool)
+            and prefix.subnet_of(pool)  # type: ignore[arg-type]
+            for pool in fabric.pod_pools
+        )
+    )
 
 
 def _allot_overlay(

@@ -69,8 +69,8 @@ def _plan(world: World, node: Node, outside: tuple[Prefix, ...], trust: Trust, a
 
 
 def _cni(node: Node) -> Cni | None:
-    """Edges always run our CNI. A node of the cloud that came with its podCIDRs has the cluster's own."""
-    return Cni() if node.is_edge or not node.prefixes else None
+    """Edges always run our CNI. A node of the cloud that came with its prefixes has the cluster's own."""
+    return Cni() if node.is_edge or not (node.prefixes or node.cluster_network) else None
 
 
 def _bind(fabric: Fabric, node: Node) -> tuple[Address, ...]:
@@ -97,6 +97,7 @@ def _outside(world: World, *, edges_only: bool) -> tuple[Prefix, ...]:
         if name in nodes and (nodes[name].is_edge or not edges_only)
         for prefix in (*allocation.prefixes, *nodes[name].lan)
     }
+    held |= {prefix for prefixes in world.inventory.clusters.values() for prefix in prefixes}
     outside = [prefix for prefix in held if not _covered(claims, prefix)]
     return tuple(sorted(outside, key=lambda prefix: (prefix.version, int(prefix.network_address))))
 

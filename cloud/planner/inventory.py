@@ -18,6 +18,13 @@ from cloud.planner.clashes import (
 from cloud.planner.communities import community_problems, community_warnings, read_community
 from cloud.planner.fabric import Fabric
 from cloud.planner.model import Backend, Community, Inventory, InventoryError, NamedPort, Node, Service
+from cloud.planner.networks import (
+    annotation_problems,
+    pool_clashes,
+    read_clusters,
+    read_pod_network,
+    read_pools,
+)
 from cloud.planner.nodes import node_problems, node_warnings, read_nodes, role_clashes
 from cloud.source import objects
 from cloud.source.manifest import Manifest
@@ -44,7 +51,9 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
     kept = sorted(manifests, key=lambda manifest: manifest.key)
     raw_nodes = _named(kept, "Node", objects.Node)
     devices = _named(kept, "Device", objects.Device)
-    nodes, warnings = read_nodes(raw_nodes, devices)
+    raw_pools = _named(kept, "IPPool", objects.IPPool)
+    network = read_pod_network(raw_pools.values(), _all(kept, "IPAMBlock", objects.IPAMBlock))
+    nodes, warnings = read_nodes(raw_nodes, devices, network)
     communities = {
         name: read_community(community, nodes)
         for name, community in _named(kept, "Community", objects.Community).items()
@@ -56,13 +65,18 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
         nodes,
         services,
         communities,
-        (*warnings, *node_warnings(nodes), *community_warnings(communities, nodes, fabric)),
+        pools=read_pools(raw_pools),
+        warnings=(*warnings, *node_warnings(nodes), *community_warnings(communities, nodes, fabric)),
     )
     if fabric:
-        inventory = replace(inventory, warnings=(*inventory.warnings, *strange_services(inventory, fabric)))
+        raw_clusters = _named(kept, "Cluster", objects.FabedgeCluster)
+        clusters, apart = read_clusters(raw_clusters, nodes, fabric)
+        told = (*inventory.warnings, *apart, *strange_services(inventory, fabric))
+        inventory = replace(inventory, clusters=clusters, warnings=told)
     problems = (
         *_given_twice(kept),
         *role_clashes(raw_nodes, devices),
+        *annotation_problems(raw_nodes),
         *node_problems(nodes),
         *node_clashes(nodes),
         *lan_clashes(nodes),
@@ -71,6 +85,7 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
         *community_problems(communities),
         *(fabric_clashes(inventory, fabric) if fabric else ()),
         *(service_clashes(inventory, fabric) if fabric else ()),
+        *(pool_clashes(inventory.pools, fabric) if fabric else ()),
     )
     if problems:
         raise InventoryError(problems)

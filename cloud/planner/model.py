@@ -25,6 +25,8 @@ class Node:
     `hubs` are the connectors that it prefers, in order; `cloud` is whether it may talk to the cloud.
     `lan` are prefixes of its site that are in the fabric; `labels` are what selectors look at. `stands_in`
     are an edge's own addresses in its site's network: they mean nothing to others, but must not clash.
+    `cluster_network`: its pods are the cluster's own network's, which says their prefixes when it has any.
+    `allotted` is what an operator gave it before, as its Node remembers.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Node:
     lan: tuple[Prefix, ...] = ()
     stands_in: tuple[Address, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
+    cluster_network: bool = False
+    allotted: tuple[Prefix, ...] = ()
 
     @property
     def is_edge(self) -> bool:
@@ -142,10 +146,23 @@ def local_names(members: Iterable[str], cluster: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """An IPPool of Calico. Ours are disabled, and only say what is not to be masqueraded."""
+
+    prefix: Prefix
+    ours: bool
+
+
+@dataclass(frozen=True)
 class Inventory:
-    """All of it, by name (services by `namespace/name`). `warnings` are sentences for its owner."""
+    """All of it, by name (services by `namespace/name`). `warnings` are sentences for its owner.
+
+    `clusters` are the prefixes of the clusters that FabEdge connected to this one, `pools` are Calico's.
+    """
 
     nodes: dict[str, Node] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     communities: dict[str, Community] = field(default_factory=dict)
+    clusters: dict[str, tuple[Prefix, ...]] = field(default_factory=dict)
+    pools: dict[str, Pool] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

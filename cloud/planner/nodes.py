@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from appliance.netcore.plan.identity import Place, is_name
 from appliance.netcore.plan.values import Role, Uplink
 from cloud.planner.model import Node
+from cloud.planner.networks import ALLOTTED_ANNOTATION, PodNetwork, annotated, pod_prefixes
 from cloud.source import objects
 
 EDGE_LABEL = "node-role.kubernetes.io/edge"
@@ -21,7 +22,9 @@ _NO_DEVICE = objects.DeviceSpec()
 
 
 def read_nodes(
-    nodes: Mapping[str, objects.Node], devices: Mapping[str, objects.Device]
+    nodes: Mapping[str, objects.Node],
+    devices: Mapping[str, objects.Device],
+    network: PodNetwork = PodNetwork(),  # noqa: B008 -- PodNetwork is immutable
 ) -> tuple[dict[str, Node], list[str]]:
     """The planner's nodes by name, and warnings. A Device with a role needs no Node."""
     found: dict[str, Node] = {}
@@ -31,7 +34,7 @@ def read_nodes(
         both = [objects_of[name].metadata.labels for objects_of in (nodes, devices) if name in objects_of]
         labels = {label: text for labels in both for label, text in labels.items()}
         if name in nodes:
-            found[name] = replace(_read_node(nodes[name], spec), labels=labels)
+            found[name] = replace(_read_node(nodes[name], spec, network), labels=labels)
         elif spec.role is not None:
             found[name] = replace(_overridden(Node(name, Place(spec.role, name)), spec), labels=labels)
         else:
@@ -41,8 +44,9 @@ def read_nodes(
     return found, warnings
 
 
-def _read_node(node: objects.Node, spec: objects.DeviceSpec) -> Node:
+def _read_node(node: objects.Node, spec: objects.DeviceSpec, network: PodNetwork) -> Node:
     labels, name = node.metadata.labels, node.metadata.name
+    edge = (spec.role or _role(labels)) is Role.EDGE
     place = Place(
         role=_role(labels),
         site=labels.get(SITE_LABEL, "") or name,
@@ -57,7 +61,9 @@ def _read_node(node: objects.Node, spec: objects.DeviceSpec) -> Node:
         place=place,
         addresses=public or external,
         underlay=node.status.of_type("InternalIP"),
-        prefixes=node.spec.prefixes,
+        prefixes=pod_prefixes(node, network, edge=edge),
+        cluster_network=network.calico and not edge,
+        allotted=annotated(node, ALLOTTED_ANNOTATION),
     )
     return _overridden(read, spec)
 
@@ -75,8 +81,8 @@ def _overridden(node: Node, spec: objects.DeviceSpec) -> Node:
         region=spec.region or node.place.region,
         zone=spec.zone or node.place.zone,
     )
-    return Node(
-        name=node.name,
+    return replace(
+        node,
         place=place,
         addresses=spec.public_addresses or node.addresses,
         # A site's LAN says nothing to others: two sites may have the same one.
@@ -84,7 +90,6 @@ def _overridden(node: Node, spec: objects.DeviceSpec) -> Node:
         stands_in=node.underlay if place.role is Role.EDGE else (),
         uplink=spec.uplink or Uplink.WIRED,
         lan=spec.lan,
-        prefixes=node.prefixes,
         hubs=spec.hubs,
         cloud=spec.cloud == "allow",
     )

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fields of each kind that the operator reads; what else an object carries is passed over here.
 
-Meanings are those of the Kubernetes API reference; Community and Device are our own.
+Meanings are those of the Kubernetes API reference; Community and Device are our own, the last ones FabEdge's
+and Calico's.
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
 import msgspec
@@ -261,3 +262,74 @@ class Device(_Part, frozen=True):
 
     metadata: Metadata
     spec: DeviceSpec = DeviceSpec()
+
+
+class FabedgeEndpoint(_Part, frozen=True):
+    """A connector, or an exported edge, of a cluster that FabEdge knows."""
+
+    name: str = ""
+    subnets: tuple[str, ...] = ()
+
+
+class FabedgeClusterSpec(_Part, frozen=True):
+    """`cidrs` are the cluster's pods and services."""
+
+    cidrs: tuple[str, ...] = ()
+    endpoints: tuple[FabedgeEndpoint, ...] = ()
+
+    @property
+    def prefixes(self) -> tuple[Prefix, ...]:
+        """All of the cluster's prefixes; what is none (FabEdge checks nothing) is left out."""
+        texts = (*self.cidrs, *(subnet for endpoint in self.endpoints for subnet in endpoint.subnets))
+        return tuple(dict.fromkeys(prefix for text in texts if (prefix := prefix_or_none(text))))
+
+
+class FabedgeCluster(_Part, frozen=True):
+    """`fabedge.io/v1alpha1` Cluster: another cluster that FabEdge was connected to."""
+
+    metadata: Metadata
+    spec: FabedgeClusterSpec = FabedgeClusterSpec()
+
+
+class IPPoolSpec(_Part, frozen=True):
+    """What Calico gives its pods addresses from; a disabled one only says what is not to be masqueraded."""
+
+    cidr: Prefix
+    disabled: bool = False
+    nat_outgoing: bool = False
+
+
+class IPPool(_Part, frozen=True):
+    """`crd.projectcalico.org/v1` IPPool."""
+
+    metadata: Metadata
+    spec: IPPoolSpec
+
+
+class IPAMBlockSpec(_Part, frozen=True):
+    """A block of a pool; `affinity` is `host:<node>` where it is of one node."""
+
+    cidr: Prefix
+    affinity: str = ""
+    deleted: bool = False
+
+    @property
+    def node(self) -> str:
+        """The node whose pods have its addresses; empty if there is none."""
+        kind, _, name = self.affinity.partition(":")
+        return name if kind == "host" and not self.deleted else ""
+
+
+class IPAMBlock(_Part, frozen=True):
+    """`crd.projectcalico.org/v1` IPAMBlock."""
+
+    metadata: Metadata
+    spec: IPAMBlockSpec
+
+
+def prefix_or_none(text: str) -> Prefix | None:
+    """A prefix in the text of an annotation or of a foreign object; None if it is none."""
+    try:
+        return ip_network(text.strip())
+    except ValueError:
+        return None

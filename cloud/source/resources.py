@@ -36,6 +36,7 @@ class Resource:
     """One collection of the API. `shape` has the fields that are kept of each object.
 
     `definition` is the CustomResourceDefinition that makes the collection, empty for the API's own.
+    `selected`: communities may select these objects by any of their labels, so all of those are kept.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Resource:
     shape: Any
     selector: str = ""
     definition: str = ""
+    selected: bool = False
 
     @property
     def title(self) -> str:
@@ -72,7 +74,7 @@ class Resource:
             raise ObjectError(
                 f"{title} is left out: its name is no DNS label, and a device's name has to be one"
             )
-        kept["metadata"] = _cut(kept["metadata"])
+        kept["metadata"] = _cut(kept["metadata"], () if self.selected else ("labels",))
         body = {"apiVersion": self.api_version, "kind": self.kind.name} | kept
         return Manifest(self.api_version, self.kind.name, metadata.namespace, metadata.name, body)
 
@@ -117,10 +119,10 @@ def _root(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
-def _cut(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Metadata with the labels and annotations of ours alone."""
+def _cut(metadata: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """Metadata with the annotations of ours alone, and of `fields` also only what is ours."""
     cut = dict(metadata)
-    for field in ("labels", "annotations"):
+    for field in ("annotations", *fields):
         ours = {name: text for name, text in metadata.get(field, {}).items() if name.startswith(_OURS)}
         cut.pop(field, None)
         if ours:
@@ -128,13 +130,15 @@ def _cut(metadata: dict[str, Any]) -> dict[str, Any]:
     return cut
 
 
-def _custom(name: str, group: str, shape: Any) -> Resource:
-    kind = find_kind(name)
-    return Resource(kind, f"{group}/v1alpha1", shape, definition=f"{kind.plural}.{group}")
+def _custom(name: str, api_version: str, shape: Any, *, selected: bool = False) -> Resource:
+    kind, group = find_kind(name), api_version.partition("/")[0]
+    return Resource(kind, api_version, shape, definition=f"{kind.plural}.{group}", selected=selected)
 
 
-NODES = Resource(find_kind("node"), "v1", objects.Node)
-DEVICES = _custom("device", "orillo.io", objects.Device)
+NODES = Resource(find_kind("node"), "v1", objects.Node, selected=True)
+DEVICES = _custom("device", "orillo.io/v1alpha1", objects.Device, selected=True)
+COMMUNITIES = _custom("community", "orillo.io/v1alpha1", objects.Community)
+POOLS = _custom("ippool", "crd.projectcalico.org/v1", objects.IPPool)
 
 #: All that is followed. Of two objects with the same key, the one of the resource that stands later counts.
 RESOURCES = (
@@ -144,7 +148,10 @@ RESOURCES = (
     Resource(
         find_kind("endpointslice"), "discovery.k8s.io/v1", objects.EndpointSlice, "kubernetes.io/service-name"
     ),
-    _custom("community", "fabedge.io", objects.Community),
-    _custom("community", "orillo.io", objects.Community),
+    POOLS,
+    _custom("ipamblock", "crd.projectcalico.org/v1", objects.IPAMBlock),
+    _custom("cluster", "fabedge.io/v1alpha1", objects.FabedgeCluster),
+    _custom("community", "fabedge.io/v1alpha1", objects.Community),
+    COMMUNITIES,
     DEVICES,
 )

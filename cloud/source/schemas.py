@@ -63,5 +63,8 @@ SCHEMAS: dict[str, Any] = {
         ports=_list_of(_ENDPOINT_PORT),
     ),
     "Community": _closed(objects.Community, _TOP, metadata=_METADATA),
+    "Cluster": _closed(objects.FabedgeCluster, _TOP, metadata=_METADATA),
+    "IPPool": _closed(objects.IPPool, _TOP, metadata=_METADATA),
+    "IPAMBlock": _closed(objects.IPAMBlock, _TOP, metadata=_METADATA),
     "Device": _closed(objects.Device, _TOP, metadata=_METADATA),
 }
