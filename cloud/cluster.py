@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from cloud.acceptance import accept, changes
 from cloud.app import App
+from cloud.network_writer import NetworkWriter
 from cloud.planner.allocation import allot
 from cloud.planner.inventory import InventoryError, read_inventory
 from cloud.publish import PlanningError
@@ -20,7 +21,7 @@ from cloud.source.access import Access
 from cloud.source.api import Api
 from cloud.source.kubernetes import KubernetesSource
 from cloud.source.manifest import Manifest
-from cloud.source.resources import DEVICES, NODES
+from cloud.source.resources import COMMUNITIES, DEVICES, NODES
 from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
 
@@ -28,8 +29,8 @@ log = logging.getLogger(__name__)
 
 #: Changes that come together make one set of plans, in seconds.
 _GATHER = 0.1
-#: The kinds that say which devices there are.
-_DEVICES = frozenset((NODES.kind.name, DEVICES.kind.name))
+#: The kinds that say which devices and communities there are.
+_DEVICES = frozenset((NODES.kind.name, DEVICES.kind.name, COMMUNITIES.kind.name))
 #: How often devices' states are looked at, in seconds, when nothing else happens.
 _STATUS_EVERY = 2.0
 
@@ -38,18 +39,20 @@ async def follow_cluster(app: App, access: Access) -> None:
     """Serve this cluster until cancelled."""
     api = Api(access)
     source = KubernetesSource(api)
-    writer = StatusWriter(app, api)
+    mirror, writer, network = Mirror(app), StatusWriter(app, api), NetworkWriter(app, api)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(source.run())
-            tasks.create_task(_keep_mirror(app, source, writer))
-            tasks.create_task(_keep_statuses(writer, source))
+            tasks.create_task(_keep_mirror(mirror, source, writer, network))
+            tasks.create_task(_keep_statuses(mirror, source, writer, network))
     finally:
         await api.close()
 
 
-async def _keep_mirror(app: App, source: KubernetesSource, writer: StatusWriter) -> None:
-    mirror, told = Mirror(app), dict[Key, str]()
+async def _keep_mirror(
+    mirror: "Mirror", source: KubernetesSource, writer: StatusWriter, network: NetworkWriter
+) -> None:
+    told = dict[Key, str]()
     writer.read_inventory()
     while True:
         await source.changed.wait()
@@ -58,6 +61,7 @@ async def _keep_mirror(app: App, source: KubernetesSource, writer: StatusWriter)
         if source.ready:
             if mirror.take_in(source):
                 writer.read_inventory()
+            network.look_again()
             refused = mirror.refused
             for key in refused.keys() - {key for key in told if told[key] == refused.get(key)}:
                 log.error("event=object-refused object=%s reason=%s", "/".join(key), json.dumps(refused[key]))
@@ -76,7 +80,7 @@ class Mirror:
         self.refused: dict[Key, str] = {}
 
     def take_in(self, source: Source) -> bool:
-        """Keep what the source has, and the plans that follow; whether nodes or devices are others now."""
+        """Keep what the source has, and the plans that follow; whether statuses need another look."""
         kept, wanted = self._kept, source.all()
         asked = changes(kept, wanted)
         self.refused = {}
@@ -123,8 +127,12 @@ def _nodes(objects: Mapping[Key, Manifest]) -> bool:
     return any(manifest.kind == NODES.kind.name for manifest in objects.values())
 
 
-async def _keep_statuses(writer: StatusWriter, source: KubernetesSource) -> None:
+async def _keep_statuses(
+    mirror: Mirror, source: KubernetesSource, writer: StatusWriter, network: NetworkWriter
+) -> None:
     while True:
         if source.ready:
+            writer.refused = source.faults | mirror.refused
             await writer.write_all()
+            await network.write_all()
         await asyncio.sleep(_STATUS_EVERY)

@@ -9,8 +9,11 @@ from msgspec.structs import replace
 
 from appliance.netcore.plan.exchange import Report
 from cloud.app import App
+from cloud.conditions import is_bad, kept, say
 from cloud.planner.model import Node
-from cloud.source.status import Condition, DeviceStatus, Generations, Tunnel, condition_of
+from cloud.source.resources import DEVICES, NODES
+from cloud.source.source import Key
+from cloud.source.status import Condition, DeviceStatus, Generations, Tunnel
 from cloud.store.devices import StoredDevice
 from cloud.store.plans import PlanHead
 
@@ -19,14 +22,19 @@ from cloud.store.plans import PlanHead
 SEEN_EVERY = timedelta(minutes=5)
 
 
+#: The kinds that say what a device is.
+_OF_A_DEVICE = (DEVICES.kind.name, NODES.kind.name)
+
+
 @dataclass(frozen=True)
 class Known:
-    """All that the operator knows of one device."""
+    """All that the operator knows of one device. `refused`: why its objects can't be taken in as they are."""
 
     node: Node | None
     device: StoredDevice | None
     plan: PlanHead | None
     polled: datetime | None
+    refused: str = ""
 
     @property
     def last_seen(self) -> datetime | None:
@@ -35,12 +43,19 @@ class Known:
         return max(moments).replace(microsecond=0) if moments else None
 
 
-def known_devices(app: App, nodes: Mapping[str, Node]) -> dict[str, Known]:
-    """Every device among the inventory's `nodes`, and every one that ever enrolled, by name."""
+def known_devices(app: App, nodes: Mapping[str, Node], refused: Mapping[Key, str]) -> dict[str, Known]:
+    """Every device among the inventory's `nodes`, every one that ever enrolled, and every refused Device."""
     enrolled, plans = app.store.devices.latest(), app.store.plans.heads()
+    asked = {name for kind, _, name in refused if kind == DEVICES.kind.name}
     return {
-        name: Known(nodes.get(name), enrolled.get(name), plans.get(name), app.seen.get(name))
-        for name in sorted(nodes.keys() | enrolled.keys())
+        name: Known(
+            nodes.get(name),
+            enrolled.get(name),
+            plans.get(name),
+            app.seen.get(name),
+            next((refused[key] for kind in _OF_A_DEVICE if (key := (kind, "", name)) in refused), ""),
+        )
+        for name in sorted(nodes.keys() | enrolled.keys() | asked)
     }
 
 
@@ -48,7 +63,9 @@ def device_status(known: Known, before: DeviceStatus | None, now: datetime) -> D
     """The status of one device. A condition that is as it was `before` keeps its time."""
     device, plan = known.device, known.plan
     report = device.report if device else None
-    conditions = tuple(_kept(condition, before) for condition in _conditions(known, report, now))
+    conditions = tuple(
+        kept(condition, before.conditions if before else ()) for condition in _conditions(known, report, now)
+    )
     desired = plan.generation if plan and not plan.withdrawn else 0
     applied = report.generation if report else 0
     return DeviceStatus(
@@ -64,7 +81,7 @@ def device_status(known: Known, before: DeviceStatus | None, now: datetime) -> D
             name: Tunnel(up=tunnel.up, chosen=tunnel.chosen, reason=tunnel.reason)
             for name, tunnel in (report.tunnels if report else {}).items()
         },
-        message=next((c.message for c in conditions if _is_bad(c) and c.message), ""),
+        message=next((c.message for c in conditions if is_bad(c) and c.message), ""),
         conditions=conditions,
     )
 
@@ -88,62 +105,41 @@ def _conditions(known: Known, report: Report | None, now: datetime) -> Iterator[
 
 
 def _planned(known: Known, now: datetime) -> Condition:
+    if known.refused:
+        return say("Planned", False, "Refused", known.refused, now)
     if known.plan and not known.plan.withdrawn:
-        return _say("Planned", True, "PlanMade", "", now)
+        return say("Planned", True, "PlanMade", "", now)
     if known.device is None or known.device.revoked_at:
-        return _say("Planned", False, "NotEnrolled", "it waits for a token: orillo-cloud token create", now)
-    return _say("Planned", False, "NoNode", "there is no Node or Device that says what it is for", now)
+        return say("Planned", False, "NotEnrolled", "it waits for a token: orillo-cloud token create", now)
+    return say("Planned", False, "NoNode", "there is no Node or Device that says what it is for", now)
 
 
 def _applied(known: Known, report: Report | None, now: datetime) -> Condition:
     if report is None:
-        return _say("Applied", None, "NoReport", "it has not reported yet", now)
+        return say("Applied", None, "NoReport", "it has not reported yet", now)
     if report.refused:
-        return _say("Applied", False, "Refused", report.refused, now)
+        return say("Applied", False, "Refused", report.refused, now)
     if known.plan is None or report.digest != known.plan.digest:
-        return _say("Applied", False, "Behind", f"it runs by generation {report.generation}", now)
-    return _say("Applied", True, "InForce", "", now)
+        return say("Applied", False, "Behind", f"it runs by generation {report.generation}", now)
+    return say("Applied", True, "InForce", "", now)
 
 
 def _tunnel_up(report: Report | None, now: datetime) -> Condition:
     if report is None:
-        return _say("TunnelUp", None, "NoReport", "", now)
+        return say("TunnelUp", None, "NoReport", "", now)
     if not report.tunnels:
-        return _say("TunnelUp", None, "NoTunnels", "its plan has no tunnel that it probes", now)
+        return say("TunnelUp", None, "NoTunnels", "its plan has no tunnel that it probes", now)
     if any(tunnel.up for tunnel in report.tunnels.values()):
-        return _say("TunnelUp", True, "ProbeAnswered", "", now)
+        return say("TunnelUp", True, "ProbeAnswered", "", now)
     reasons = sorted({tunnel.reason for tunnel in report.tunnels.values() if tunnel.reason})
-    return _say("TunnelUp", False, "NoProbeAnswered", "; ".join(reasons), now)
+    return say("TunnelUp", False, "NoProbeAnswered", "; ".join(reasons), now)
 
 
 def _degraded(report: Report | None, now: datetime) -> Condition:
     if report is None:
-        return _say("Degraded", None, "NoReport", "", now)
+        return say("Degraded", None, "NoReport", "", now)
     failed = {name: table for name, table in sorted(report.tables.items()) if table.failed}
     if failed:
         text = "; ".join(f"{name}: {table.reason}" for name, table in failed.items())
-        return _say("Degraded", True, "TablesFailed", text, now)
-    return _say("Degraded", False, "AllInForce", "", now)
-
-
-def _say(kind: str, holds: bool | None, reason: str, message: str, now: datetime) -> Condition:
-    status = "Unknown" if holds is None else str(holds)
-    moment = now.replace(microsecond=0)
-    return Condition(
-        type=kind,  # type: ignore[arg-type]
-        status=status,  # type: ignore[arg-type]
-        reason=reason,
-        message=message[:1024],
-        last_transition_time=moment,
-    )
-
-
-def _kept(condition: Condition, before: DeviceStatus | None) -> Condition:
-    old = condition_of(before.conditions, condition.type) if before else None
-    if old is None or old.status != condition.status:
-        return condition
-    return replace(condition, last_transition_time=old.last_transition_time)
-
-
-def _is_bad(condition: Condition) -> bool:
-    return condition.status != ("False" if condition.type == "Degraded" else "True")
+        return say("Degraded", True, "TablesFailed", text, now)
+    return say("Degraded", False, "AllInForce", "", now)

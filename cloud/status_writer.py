@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each device's state, written to its Device object in the Kubernetes API."""
+"""The state of devices and communities, written to their objects in the Kubernetes API."""
 
 import json
 import logging
@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from appliance.netcore.plan.values import builtins, decode
 from cloud.app import App
-from cloud.device_events import EVENTS, events
+from cloud.community_status import community_status
 from cloud.device_status import device_status, known_devices, worth_writing
+from cloud.object_events import refusal, subject_of
 from cloud.planner.inventory import InventoryError
 from cloud.source.api import Api, ApiError
-from cloud.source.resources import DEVICES, NODES
-from cloud.source.status import DeviceStatus
+from cloud.source.resources import COMMUNITIES, DEVICES, NODES
+from cloud.source.status import CommunityStatus, DeviceStatus
+from cloud.status_board import StatusBoard
 
 if TYPE_CHECKING:
-    from cloud.planner.model import Node
+    from cloud.planner.model import Community, Node
+    from cloud.source.source import Key
 
 log = logging.getLogger(__name__)
 
@@ -27,78 +27,106 @@ _CONFLICT = 409
 _NOT_FOUND = 404
 
 
-class _Found(msgspec.Struct, frozen=True):
-    status: DeviceStatus | None = None
-
-
 class StatusWriter:
-    """Writes each device's status to its Device object. A device that has enrolled is given one."""
+    """Writes each device's status to its Device object, and each community's to its Community.
+
+    A device that has enrolled is given an object. `refused` are objects that can't be taken in as they are,
+    and why: their own statuses say it, or Events where they have none.
+    """
 
     def __init__(self, app: App, api: Api, now: Callable[[], datetime] | None = None) -> None:
+        self.refused: Mapping[Key, str] = {}
         self._app = app
         self._api = api
         self._now = now or app.now
-        self._written: dict[str, DeviceStatus] = {}
+        self._devices = StatusBoard(api, DEVICES, DeviceStatus, worth_writing)
+        self._boards = StatusBoard(api, COMMUNITIES, CommunityStatus, lambda new, old: new != old)
         self._nodes: Mapping[str, Node] = {}
-        self._declared: set[str] = set()
+        self._communities: Mapping[str, Community] = {}
+        self._declared: set[Key] = set()
         self._told = ""
+        self._told_refused: dict[Key, str] = {}
 
     def read_inventory(self) -> None:
-        """Look again at which devices there are; to be called after each change of the manifests."""
+        """Look again at what there is; to be called after each change of the manifests."""
         try:
-            self._nodes = self._app.inventory().nodes
+            inventory = self._app.inventory()
         except InventoryError as error:  # settings may be others than those that the store was filled under
             log.error("event=inventory-unusable reason=%s", json.dumps(str(error)))  # noqa: TRY400
             return
-        self._declared = {
-            name for kind, _, name in self._app.store.objects.all() if kind == DEVICES.kind.name
-        }
+        self._nodes, self._communities = inventory.nodes, inventory.communities
+        versions = {DEVICES.api_version, COMMUNITIES.api_version}  # FabEdge's have no status
+        found = self._app.store.objects.all().items()
+        self._declared = {key for key, manifest in found if manifest.api_version in versions}
 
     async def write_all(self) -> None:
-        """One pass over all devices; one that fails is tried again with the next pass."""
-        devices = known_devices(self._app, self._nodes)
-        for name in self._written.keys() - devices.keys():
-            del self._written[name]
-        for name, known in devices.items():
-            if known.device is None and name not in self._declared:
-                continue
-            status = device_status(known, self._written.get(name), self._now())
-            try:
-                await self._write(name, status)
-            except ApiError as error:
-                self._tell(name, error)
-                self._written.pop(name, None)
-                if error.status in (0, _NOT_FOUND):
-                    return  # no API server, or no Device in it: the next one would fare no better
+        """One pass over all of them; one that fails is tried again with the next pass."""
+        try:
+            statuses = await self._write_devices()
+            await self._write_communities(statuses)
+            await self._tell_refused()
+        except ApiError as error:  # no API server: the next one would fare no better
+            self._tell("*", error)
+            return
         self._told = ""
+
+    async def _write_devices(self) -> dict[str, DeviceStatus]:
+        known = known_devices(self._app, self._nodes, self.refused)
+        self._devices.keep_only(known)
+        statuses = {}
+        for name, one in known.items():
+            statuses[name] = status = device_status(one, self._devices.written(name), self._now())
+            key = (DEVICES.kind.name, "", name)
+            if one.device is not None or key in self._declared or key in self.refused:
+                await self._try(self._devices, name, status, make=one.device is not None)
+        return statuses
+
+    async def _write_communities(self, devices: Mapping[str, DeviceStatus]) -> None:
+        kind, cluster = COMMUNITIES.kind.name, self._app.settings.cluster
+        names = sorted(name for each, _, name in self._declared | self.refused.keys() if each == kind)
+        self._boards.keep_only(names)
+        for name in names:
+            before, refused = self._boards.written(name), self.refused.get((kind, "", name), "")
+            community = self._communities.get(name)
+            status = community_status(community, cluster, devices, refused, before, self._now())
+            await self._try(self._boards, name, status)
+
+    async def _try(self, board: StatusBoard[Any], name: str, status: Any, *, make: bool = False) -> None:
+        """Write one; raises `ApiError` only if there is no server to speak to."""
+        try:
+            if board.written(name) is None and await self._find(board, name, make=make):
+                return  # with the next pass, by when its conditions' times are known
+            await board.put(name, status, self._now())
+        except ApiError as error:
+            board.forget(name)
+            if error.status == 0:
+                raise
+            if error.status != _NOT_FOUND or make:
+                self._tell(name, error)
+
+    async def _find(self, board: StatusBoard[Any], name: str, *, make: bool) -> bool:
+        try:
+            return await board.find(name)
+        except ApiError as error:
+            if error.status != _NOT_FOUND or not make:
+                raise
+        await self._create(name)
+        return False
+
+    async def _tell_refused(self) -> None:
+        """An Event for each object that is refused, when that begins or has another reason."""
+        refused = dict(self.refused)
+        for key, reason in refused.items():
+            if self._told_refused.get(key) != reason and key[2] != "*":
+                subject = subject_of(key)
+                await self._api.create(subject.events, refusal(subject, reason, self._now()))
+        self._told_refused = refused
 
     def _tell(self, name: str, error: ApiError) -> None:
         """Log what is wrong when it begins, not with every pass."""
         if self._told != str(error):
-            log.warning("event=status-failed device=%s reason=%s", name, json.dumps(str(error)))
+            log.warning("event=status-failed object=%s reason=%s", name, json.dumps(str(error)))
         self._told = str(error)
-
-    async def _write(self, name: str, status: DeviceStatus) -> None:
-        if name not in self._written:
-            found = await self._find(name)
-            if found:
-                self._written[name] = found
-                return  # with the next pass, by when its conditions' times are known
-        if worth_writing(status, self._written.get(name)):
-            await self._api.patch(f"{DEVICES.path_of(name)}/status", {"status": _body(status)})
-            for event in events(name, self._written.get(name), status, self._now()):
-                await self._api.create(EVENTS, event)
-            self._written[name] = status
-
-    async def _find(self, name: str) -> DeviceStatus | None:
-        """What was last written, by whichever operator; the object is made if it is not there."""
-        try:
-            return _read(await self._api.get(DEVICES.path_of(name)))
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
-        await self._create(name)
-        return None
 
     async def _create(self, name: str) -> None:
         body = {
@@ -123,15 +151,3 @@ class StatusWriter:
             return {}
         owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}
         return {"ownerReferences": [owner]}
-
-
-def _read(raw: bytes) -> DeviceStatus | None:
-    try:
-        return decode(raw, _Found).status
-    except (msgspec.MsgspecError, ValueError):
-        return None  # of another version, or written by hand: ours takes its place
-
-
-def _body(status: DeviceStatus) -> dict[str, Any]:
-    body: dict[str, Any] = builtins(status)
-    return {name: value for name, value in body.items() if value is not None}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other network programs of the cluster say of prefixes: Calico's blocks and pools, FabEdge's clusters."""
+"""What other network programs say of prefixes: Calico's blocks and pools, FabEdge's clusters."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -156,6 +156,10 @@ class Api:
         """Change an object by a merge patch (RFC 7396)."""
         return await self._ask("PATCH", path, body=msgspec.json.encode(body), headers=_MERGE_PATCH)
 
+    async def delete(self, path: str) -> None:
+        """Remove an object; status 404 if there is none."""
+        await self._ask("DELETE", path)
+
     async def _ask(
         self,
         method: str,

@@ -4,85 +4,29 @@
 import asyncio
 import json
 import logging
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from appliance.netcore.plan.exchange import REPORT_PATH, PhaseCount, Report, TunnelState
-from appliance.netcore.plan.values import encode
+from appliance.netcore.plan.exchange import PhaseCount, TunnelState
 from cloud.cluster import follow_cluster
 from cloud.faults import CommandError
 from cloud.intent import Apply, File, apply
-from cloud.source import follower
 from cloud.source.access import from_kubeconfig
 from tests.kube.cluster import until
+from tests.kube.operating import HUB, conditions, operating, plan_of, report, told
 from tests.kube.server import OPERATOR_TOKEN, KubeServer
-from tests.kube.things import (
-    COMMUNITIES,
-    DEFINITIONS,
-    DEVICES,
-    NODES,
-    community,
-    device,
-    fabedge_definition,
-    node,
-)
-from tests.unit.endpoint.operators import Device, Operator, enroll, running
-
-HUB = node("hub1", "10.244.0.0/24", {"node-role.kubernetes.io/connector": ""})
-HUB["metadata"]["annotations"] = {"fabedge.io/node-public-addresses": "203.0.113.11"}
+from tests.kube.things import COMMUNITIES, DEVICES, NODES, community, device, node
+from tests.unit.endpoint.operators import enroll
 
 
-def conditions(kube: KubeServer, name: str) -> dict[str, str]:
-    """What the Device object says, by the condition's type."""
-    answer = kube.admin.get(f"{DEVICES}/{name}")
-    status = answer.json().get("status", {}) if answer.status_code == 200 else {}
-    return {each["type"]: each["status"] for each in status.get("conditions", [])}
+ONE_WAY = {"from": {"members": ["a"]}, "to": {"members": ["b"]}}
 
 
-def told(kube: KubeServer, name: str) -> str:
-    """The Events of a device, as kubectl tells them."""
-    return kube.kubectl("events", "--for", f"device.orillo.io/{name}", "--namespace", "default")
-
-
-@asynccontextmanager
-async def operating(kube: KubeServer) -> AsyncIterator[Operator]:
-    """An operator that follows the server, in a folder with a short name."""
-    access = from_kubeconfig(kube.kubeconfig(OPERATOR_TOKEN))
-    with tempfile.TemporaryDirectory(prefix="or-kube-") as folder:
-        async with running(Path(folder)) as operator:
-            operator.app.follows = access.server
-            work = asyncio.create_task(follow_cluster(operator.app, access))
-            try:
-                yield operator
-            finally:
-                work.cancel()
-                with suppress(asyncio.CancelledError):
-                    await work
-
-
-def plan_of(operator: Operator, name: str) -> dict[str, Any]:
-    """The plan that the operator keeps for a device; empty if it has none."""
-    plan = operator.app.store.plans.get(name)
-    return json.loads(plan.document) if plan and plan.document else {}
-
-
-async def report(operator: Operator, who: Device, **fields: Any) -> None:
-    """What a device says of itself, over the wire; by default that all is well with its newest plan."""
-    head = operator.app.store.plans.heads()[who.identity.name]
-    well = Report(who.identity, "0.1.0", datetime.now(UTC), head.generation, head.digest, "libipsec")
-    said = replace(well, **fields)
-    async with (
-        operator.client(who) as client,
-        client.post(operator.control(REPORT_PATH), data=encode(said)) as answer,
-    ):
-        assert answer.status == 204
+def spec(**fields: Any) -> dict[str, Any]:
+    """A Community with this spec."""
+    return {**community("shops"), "spec": fields}
 
 
 async def test_objects_become_plans_and_states_come_back(cluster: KubeServer, tmp_path: Path) -> None:
@@ -123,41 +67,6 @@ async def test_objects_become_plans_and_states_come_back(cluster: KubeServer, tm
         await until(lambda: "no echo" in told(cluster, "shop1"), "and is an Event")
         owner = cluster.ask("GET", f"{DEVICES}/shop1")["metadata"]["ownerReferences"][0]
         assert (owner["kind"], owner["name"]) == ("Node", "shop1")
-
-
-async def test_fabedges_own_objects_plan_the_same(
-    cluster: KubeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its Community names members as `<cluster>.<node>`, its annotation says where a connector is dialled."""
-    monkeypatch.setattr(follower, "_ABSENT_PAUSE", 0.2)
-    for each in (HUB, node("shop1", "10.244.1.0/24"), node("shop2", "10.244.2.0/24")):
-        cluster.ask("POST", NODES, each)
-    async with operating(cluster) as operator:
-        await until(lambda: len(operator.app.inventory().nodes) == 3, "nodes are seen")
-        for name in ("hub1", "shop1", "shop2"):
-            await enroll(operator, tmp_path, name)
-
-        def topology() -> dict[str, Any]:
-            plan = plan_of(operator, "shop1")
-            return {field: plan[field] for field in ("peers", "policy", "groups")}
-
-        alone = topology()
-        cluster.ask("POST", COMMUNITIES, community("shops", "shop1", "shop2"))
-        await until(lambda: topology() != alone, "our community is planned")
-        ours = topology()
-        cluster.ask("DELETE", f"{COMMUNITIES}/shops")
-        await until(lambda: topology() == alone, "it is gone")
-        cluster.ask("POST", DEFINITIONS, fabedge_definition())
-        try:
-            path = "/apis/fabedge.io/v1alpha1/communities"
-            await until(lambda: cluster.admin.get(path).status_code == 200, "FabEdge's kind is served")
-            theirs = community("shops", "lab.shop1", "lab.shop2") | {"apiVersion": "fabedge.io/v1alpha1"}
-            cluster.ask("POST", path, theirs)
-            await until(lambda: topology() == ours, "FabEdge's community is planned")
-            assert ours["peers"]["hub1"]["addresses"] == ["203.0.113.11"]
-        finally:
-            cluster.ask("DELETE", f"{DEFINITIONS}/communities.fabedge.io")
-        await until(lambda: topology() == alone, "it went with its definition")
 
 
 async def test_one_object_that_contradicts_others_stops_nothing_else(
@@ -205,7 +114,16 @@ async def test_manifests_are_applied_in_the_cluster(cluster: KubeServer) -> None
     [
         (COMMUNITIES, community("a.b", "shop1"), "DNS label"),
         (COMMUNITIES, community("shops", "Shop 1"), "spec.members"),
-        (COMMUNITIES, {**community("shops"), "spec": {}}, "spec.members: Required"),
+        (COMMUNITIES, spec(), "it names nobody"),
+        (COMMUNITIES, spec(**{"from": {"members": ["a"]}}), "from and to go together"),
+        (COMMUNITIES, spec(**{"from": {}, "to": {"members": ["a"]}}), "give members, a selector, or both"),
+        (COMMUNITIES, spec(members=["c"], **ONE_WAY), "give the one or the other"),
+        (COMMUNITIES, spec(selector={}), "would take every node"),
+        (COMMUNITIES, spec(selector={"matchExpressions": [{"key": "a", "operator": "In"}]}), "In and NotIn"),
+        (COMMUNITIES, spec(selector={"matchExpressions": [{"key": "a", "operator": "Has"}]}), "Unsupported"),
+        (COMMUNITIES, spec(members=[], onTunnelDown="leak"), "spec.onTunnelDown"),
+        (DEVICES, device("shop1", uplink="pigeon"), "spec.uplink"),
+        (DEVICES, device("shop1", lan=["192.168.1.0"]), "spec.lan[0]"),
         (COMMUNITIES, {**community("shops"), "spec": {"members": [], "ports": [{"endPort": 2}]}}, "endPort"),
         (COMMUNITIES, {**community("shops"), "spec": {"members": [], "ports": [{"port": 0}]}}, "port"),
         (COMMUNITIES, {**community("shops"), "spec": {"members": [], "ports": [{"protocol": "x"}]}}, "none"),

@@ -24,7 +24,7 @@ from tests.kube.things import (
     community,
     device,
     endpoint_slice,
-    fabedge_definition,
+    fabedge_definitions,
     node,
     service,
 )
@@ -185,7 +185,7 @@ async def test_definitions_that_come_later_and_go(
     monkeypatch.setattr(follower, "_ABSENT_PAUSE", 0.2)
     async with following(api_for(cluster)) as source:
         await settles(cluster, source)
-        cluster.ask("POST", DEFINITIONS, fabedge_definition())
+        cluster.ask("POST", DEFINITIONS, fabedge_definitions()[0])
         path = "/apis/fabedge.io/v1alpha1/communities"
         try:
             await asyncio.to_thread(wait_until, lambda: cluster.admin.get(path).status_code == 200, path)

@@ -4,22 +4,24 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from msgspec import structs
 
 from appliance.netcore.plan.exchange import PhaseCount, Report, TunnelState
 from appliance.netcore.plan.identity import Identity, Place
-from appliance.netcore.plan.values import Role
+from appliance.netcore.plan.values import OnDown, Role
 from cloud.app import App
 from cloud.cluster import Mirror
+from cloud.community_status import community_status
 from cloud.device_status import SEEN_EVERY, Known, device_status, worth_writing
 from cloud.paths import CloudPaths
-from cloud.planner.model import Node
+from cloud.planner.model import Community, Node
 from cloud.source.manifest import Manifest
 from cloud.source.manifests import read_text
 from cloud.source.source import Key
-from cloud.source.status import condition_of
+from cloud.source.status import Condition, DeviceStatus, condition_of
 from cloud.store.devices import StoredDevice
 from cloud.store.plans import PlanHead
 from tests.unit.endpoint.operators import COMMUNITY, NODES, new_app
@@ -79,7 +81,7 @@ def test_a_mirror_goes_on_from_what_it_kept(tmp_path: Path) -> None:
     made = Mirror(app)
     assert made.take_in(Objects(NODES))
     assert not made.take_in(Objects(NODES))
-    assert not made.take_in(Objects(NODES, COMMUNITY))  # no device is another one
+    assert made.take_in(Objects(NODES, COMMUNITY))
     assert made.take_in(Objects(NODES, CLASH % "first", CLASH % "second"))
     assert list(made.refused) == [("Node", "", "second")]
     assert made.take_in(Objects(NODES, CLASH % "second"))
@@ -148,3 +150,60 @@ def test_having_been_seen_is_written_now_and_then() -> None:
     assert worth_writing(before, None)
     assert not worth_writing(soon, before)
     assert worth_writing(later, before)
+
+
+def community(*members: str, **fields: Any) -> Community:
+    return Community("shops", members, **fields)
+
+
+def member(answer: Literal["True", "False", "Unknown"], message: str = "", **fields: Any) -> DeviceStatus:
+    """A member whose tunnel is like this, and with which all else is well."""
+    others = {"Planned": "True", "Applied": "True", "Degraded": "False"} | fields
+    conditions = [Condition(kind, said, "r", NOW, message) for kind, said in others.items()]
+    return DeviceStatus(
+        role=Role.EDGE, conditions=(*conditions, Condition("TunnelUp", answer, "r", NOW, message))
+    )
+
+
+@pytest.mark.parametrize(
+    ("devices", "fields", "kind", "answer", "message"),
+    [
+        ({"a": member("True"), "b": member("True")}, {}, "TunnelUp", "True", ""),
+        ({"a": member("True")}, {}, "Planned", "False", "there is no node b (yet)"),
+        ({"a": member("True"), "b": member("False", "no echo")}, {}, "TunnelUp", "False", "b: no echo"),
+        (
+            {"a": member("True"), "b": member("False")},
+            {"on_down": OnDown.SPILL},
+            "Degraded",
+            "True",
+            "b has no tunnel: its services are left to the next tier",
+        ),
+        (
+            {"a": member("True"), "b": member("True", "at 3", Applied="False")},
+            {},
+            "Applied",
+            "False",
+            "b: at 3",
+        ),
+        (
+            {"a": member("True"), "b": member("True", "waits", Planned="False")},
+            {},
+            "Planned",
+            "False",
+            "b: waits",
+        ),
+    ],
+)
+def test_what_is_said_of_a_community(
+    devices: dict[str, DeviceStatus], fields: dict[str, Any], kind: str, answer: str, message: str
+) -> None:
+    status = community_status(community("a", "lab.b", "far.c", **fields), "lab", devices, "", None, NOW)
+    condition = condition_of(status.conditions, kind)
+    assert condition
+    assert (condition.status, condition.message) == (answer, message)
+    assert status.members == 2
+
+
+def test_a_community_that_is_refused() -> None:
+    status = community_status(None, "lab", {}, "a and b contradict each other", None, NOW)
+    assert status.message == "a and b contradict each other"
