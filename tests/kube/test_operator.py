@@ -20,7 +20,6 @@ from tests.kube.server import OPERATOR_TOKEN, KubeServer
 from tests.kube.things import COMMUNITIES, DEVICES, NODES, community, device, node
 from tests.unit.endpoint.operators import enroll
 
-
 ONE_WAY = {"from": {"members": ["a"]}, "to": {"members": ["b"]}}
 
 
