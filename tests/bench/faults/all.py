@@ -34,3 +34,22 @@ PAIRS: tuple[Fault, ...] = (
         both(killed(Daemon.CHARON), operator_stopped),
     ),
 )
+
+_AGENTS_WORD = "what the running agent says until it has looked at all; the doctor names the cause"
+
+#: Conditions that no fault leads to here, with the reason; tests/unit/health holds what is known of them.
+NOT_INJECTED = {
+    "control-offline": _AGENTS_WORD,
+    "tunnel-down": _AGENTS_WORD,
+    "tunnels-all-down": _AGENTS_WORD,
+    "table-waiting": _AGENTS_WORD,
+    "drift-repaired": "a note in the status for a minute, about what is well again; none of the doctor's",
+    "routes-missing": "the kernel tells the agent of a route that goes, and it is back within milliseconds; "
+    "with the agent dead or frozen, that is the cause",
+    "ike-wrong-identity": "strongSwan as the hub refuses to be asked for an identity that it can't prove "
+    "(`ike-auth-failed`); it takes another make of IKE daemon",
+    "ike-no-credentials": "the agent loads them again at its next pass; with the agent dead or the key gone, "
+    "that is the cause",
+    "hub-none-chosen": "charon's reason for refusing the site's child is the cause (`child-refused`); "
+    "with the agent dead, that is",
+}

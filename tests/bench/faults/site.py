@@ -167,6 +167,12 @@ SITE = (
     ),
     Fault("fought-over", "a route of ours is removed four times", "drift-repeated", fought_over),
     Fault("no-cni-directory", "a file in place of /etc/cni/net.d", "table-failed", no_directory, _cni_failed),
+    Fault(
+        "no-own-table",
+        "nft delete table inet orillo",
+        "firewall-own-missing",
+        commands(EDGE, ("nft delete table inet orillo",), ()),
+    ),
     Fault("no-conflist", "the conflist is removed", "cni-missing", no_conflist),
     Fault(
         "no-cni-plugins",
