@@ -5,6 +5,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ import pytest
 from tests.bench.diagnosis import ask_doctor, measure, wait_until_healthy
 from tests.bench.faults.all import FAULTS, PAIRS
 from tests.bench.faults.fault import EDGE
+from tests.lab.command import run
 from tests.lab.demo.build import build
-from tests.lab.demo.topology import SERVICE_PORT
+from tests.lab.demo.topology import CONNECTORS, PUBLIC, SERVICE_PORT
 from tests.lab.demo.world import World
 from tests.lab.namespaces import Namespaces
 from tests.lab.product import Product
@@ -82,6 +84,31 @@ def test_path_is_walked_to_its_end(world: World) -> None:
     stranger = device.call("why", EDGE, "depot", "-o", "json")
     assert stranger.code == 1
     assert json.loads(stranger.out)["breaks"] == "plan"
+    near = json.loads(good.out)["hops"]
+    for hop in (*near, *far["hops"], *json.loads(stranger.out)["hops"]):
+        assert hop["evidence"], hop
+    assert {hop["step"] for hop in near} >= {"plan", "dns", "service", "backend"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "far", "step"),
+    [
+        ("rule-before-ours", "shop2", "route"),
+        ("charon-dead", "shop2", "ike"),
+        ("mtu-black-hole", "shop2", "mtu"),
+        ("dns-dead", "web", "dns"),
+    ],
+)
+def test_path_breaks_where_the_fault_is(world: World, fault: str, far: str, step: str) -> None:
+    """And that hop says what shows it, and what to do."""
+    wait_until_healthy(world)
+    (broken,) = (one for one in FAULTS if one.name == fault)
+    with broken.inject(world):
+        walk = json.loads(world.devices[EDGE].call("why", EDGE, far, "-o", "json").out)
+    assert walk["breaks"] == step, walk
+    (hop,) = (one for one in walk["hops"] if one["step"] == step and one["ok"] is False)
+    assert hop["evidence"]
+    assert hop["remedy"]
 
 
 def test_preflight_tries_the_hubs_that_the_token_leads_to(world: World) -> None:
@@ -90,10 +117,21 @@ def test_preflight_tries_the_hubs_that_the_token_leads_to(world: World) -> None:
     token = world.operator.token("depot")
     fresh = device.installation.at(device.root / "preflight")
     answer = json.loads(fresh.call("preflight", token, "-o", "json").out)
-    hubs = [fact for fact in answer["facts"] if fact["what"] == "hub"]
-    assert len(hubs) == 2
-    assert all(fact["ok"] for fact in hubs)
+    facts = [(fact["what"], fact["value"]) for fact in answer["facts"] if fact["ok"]]
+    for hub in CONNECTORS:
+        where = str(PUBLIC[hub])
+        assert ("hub", f"{where}: UDP 500 answered, UDP 4500 answered") in facts
+        assert any(what == "MTU" and where in value for what, value in facts)
+    operator = PUBLIC["operator"]
+    assert ("enrolment", f"TCP {operator} port 8443: open") in facts
+    assert ("control", f"TCP {operator} port 443: open") in facts
+    assert {"clock", "disk", "memory", "ESP", "TUN"} <= {what for what, _ in facts}
     assert token not in json.dumps(answer)
+    # The token is still good.
+    assert any(
+        one["name"] == "depot" and not one.get("used")
+        for one in world.operator.read("token", "list")["tokens"]
+    )
 
 
 def test_bug_report_is_small_readable_and_without_secrets(world: World, tmp_path: Path) -> None:
@@ -110,6 +148,43 @@ def test_bug_report_is_small_readable_and_without_secrets(world: World, tmp_path
     shown = world.operator.call("bugreport", "show", str(file))
     assert shown.code == 0, shown.text
     assert EDGE in shown.out
+
+
+def test_bug_report_holds_nothing_that_was_planted(world: World, tmp_path: Path) -> None:
+    """Somebody left secrets in every file and list that goes into it."""
+    device = world.devices[EDGE]
+    token = world.operator.token("depot")
+    key = (device.state / "identity/key.pem").read_text()
+    body = key.splitlines()[1]
+    planted = f'# {token}\n# password = "hush-hush-1"\n# psk: hush-hush-2\n'
+    settings = device.root / "etc/orillo/orillo.toml"
+    files = [device.run_directory / name for name in ("unbound.conf", "strongswan.conf")]
+    files += [settings, Path("/etc/netns") / device.ns / "resolv.conf"]
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.touch()
+    nft = f'table inet planted {{ comment "{token[:100]}"; chain c {{ comment "secret=hush-hush-3"; }} }}'
+    with ExitStack() as stack:
+        for file in files:
+            stack.callback(file.write_bytes, file.read_bytes())
+            file.write_text(file.read_text() + planted + "".join(f"# {line}\n" for line in key.splitlines()))
+        run("nft", "-f", "-", ns=device.ns, feed=nft)
+        stack.callback(run, "nft", "delete", "table", "inet", "planted", ns=device.ns)
+        alias = ("ip", "link", "set", "lo", "alias")
+        run(*alias, "token=hush-hush-4", ns=device.ns)
+        stack.callback(run, *alias, "", ns=device.ns)
+        file = tmp_path / "report.tar.gz"
+        made = device.call("bugreport", str(file))
+    assert made.code == 0, made.text
+    with tarfile.open(file) as archive:
+        texts = {entry.name: archive.extractfile(entry).read().decode() for entry in archive}  # type: ignore[union-attr]
+    for name, text in texts.items():
+        for secret in (token[:40], token[8:60], "hush-hush", body, "PRIVATE KEY"):
+            assert secret not in text, f"{name} holds {secret}"
+    # There was something to find: what is not secret of the same places is there.
+    whole = "".join(texts.values())
+    assert "inet planted" in whole
+    assert "[token removed]" in whole
+    assert "[private key removed]" in whole
 
 
 def test_doctor_needs_neither_agent_nor_identity(world: World, tmp_path: Path) -> None:
