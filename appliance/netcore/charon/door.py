@@ -155,7 +155,14 @@ class Charon:
 #: Lines of charon's log that say why something failed, not what it does.
 _TELLING = ("received", "failed", "no ", "unable", "giving up", "not ", "error", "mismatch", "constraint")
 
+#: Lines that have such a word and only tell of packets, or of charon tidying up after the failure.
+_NOISE = ("received packet", "sending packet", "generating ", "parsed ", "deleting policy", "querying ")
+
 
 def _last(said: list[str]) -> str:
-    telling = [line for line in said if any(word in line.lower() for word in _TELLING)]
+    telling = [
+        line
+        for line in said
+        if any(word in line.lower() for word in _TELLING) and not line.startswith(_NOISE)
+    ]
     return f": {'; '.join(telling[-2:])}" if telling else ""

@@ -219,7 +219,7 @@ TUNNELS = (
         "the hubs show certificates of another CA",
         "ike-peer-untrusted",
         hubs_of_a_stranger,
-        _told("no trusted"),
+        _all_say_why,
     ),
     Fault(
         "other-networks",
