@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.bench.faults.fault import EDGE, Fault, Inject, commands, nothing, ruleset
-from tests.lab.command import run
+from tests.lab.command import attempt, run
 from tests.lab.demo import manifests
-from tests.lab.demo.topology import SERVICE_NAME
+from tests.lab.demo.topology import CACHE, SERVICE_NAME
 from tests.lab.demo.world import World
 from tests.lab.device import Daemon
 from tests.lab.process import Process
@@ -118,12 +118,22 @@ spec:
 
 @contextmanager
 def wrong_record(world: World) -> Iterator[None]:
-    """Somebody told the cache another address for a service."""
+    """Another program tells the cache its own address for a service, as often as the agent ours."""
     device = world.devices[EDGE]
-    control = ("unbound-control", "-c", str(device.run_directory / "unbound.conf"))
-    run(*control, "local_data_remove", SERVICE_NAME, ns=device.ns)
-    run(*control, "local_data", SERVICE_NAME, "A", "10.96.0.99", ns=device.ns)
-    yield
+    control = f"unbound-control -c {device.run_directory / 'unbound.conf'}"
+    tell = f"{control} local_data_remove {SERVICE_NAME}; {control} local_data {SERVICE_NAME} A 10.96.0.99"
+    command = ("sh", "-c", f"while :; do {tell}; sleep 0.2; done")
+    other = Process(command, world.workdir / "wrong-record.log", ns=device.ns)
+    try:
+        until(lambda: "10.96.0.99" in _answer(world), "the cache tells it", 10)
+        yield
+    finally:
+        other.kill()
+
+
+def _answer(world: World) -> str:
+    words = ("dig", "+short", "+time=1", "+tries=1", f"@{CACHE}", SERVICE_NAME)
+    return attempt(*words, ns=world.devices[EDGE].ns).out
 
 
 def neighbour(name: str) -> Inject:
