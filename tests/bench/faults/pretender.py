@@ -5,6 +5,7 @@ import asyncio
 import ssl
 import sys
 from pathlib import Path
+from typing import cast
 
 _ANSWERS = {
     "portal": "HTTP/1.1 302 Found\r\nLocation: http://login.hotel.example/\r\n",
@@ -24,8 +25,7 @@ class NameServer(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep it to answer by."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
         """The question comes back with the answer's bits."""
