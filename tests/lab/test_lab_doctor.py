@@ -13,10 +13,11 @@ import pytest
 from tests.bench.diagnosis import ask_doctor, measure, wait_until_healthy
 from tests.bench.faults.all import FAULTS, PAIRS
 from tests.bench.faults.fault import EDGE
-from tests.lab.command import run
+from tests.lab.command import attempt, run
 from tests.lab.demo.build import build
 from tests.lab.demo.topology import CONNECTORS, PUBLIC, SERVICE_PORT
 from tests.lab.demo.world import World
+from tests.lab.device import Daemon
 from tests.lab.namespaces import Namespaces
 from tests.lab.product import Product
 from tests.lab.wait import until
@@ -185,6 +186,60 @@ def test_bug_report_holds_nothing_that_was_planted(world: World, tmp_path: Path)
     assert "inet planted" in whole
     assert "[token removed]" in whole
     assert "[private key removed]" in whole
+
+
+def test_what_others_undo_is_put_back_and_told(world: World) -> None:
+    """On the device, and to the operator."""
+    wait_until_healthy(world)
+    device = world.devices[EDGE]
+    before = device.status()["drift"].get("routes", {}).get("count", 0)
+    words = ("unreachable", "10.255.0.0/16", "table", "7410", "metric", "4000000")
+    run("ip", "route", "del", *words, ns=device.ns)
+
+    def told() -> bool:
+        drift = device.status()["drift"].get("routes", {})
+        return drift.get("count", 0) > before and "10.255.0.0/16" in str(drift["what"])
+
+    def reported() -> bool:
+        seen = world.operator.read("device", "list")["devices"]
+        return bool(next(one["report"] for one in seen if one["name"] == EDGE)["drift"].get("routes"))
+
+    until(told, "the status tells of the repair", 40, 0.5)
+    assert "10.255.0.0/16" in run("ip", "route", "show", "table", "7410", ns=device.ns)
+    until(reported, "the operator hears of it", 20, 0.5)
+    until(
+        lambda: any(one["code"] == "drift-repaired" for one in device.status()["events"]), "an event", 20, 0.5
+    )
+
+
+def test_nothing_opens_at_a_start_without_a_plan(world: World) -> None:
+    """A power cut damaged both slots, and the operator is out of reach; the conflist is still there."""
+    device, uplink = world.devices["shop2"], world.uplink("shop2")
+    slots = sorted((device.state / "plans").glob("[ab].json"))
+    uplink.cut()
+    try:
+        device.kill(Daemon.AGENT)
+        for family in ("-4", "-6"):
+            run("ip", family, "route", "flush", "table", "7410", ns=device.ns)
+            run("ip", family, "rule", "del", "pref", "7410", ns=device.ns)
+        for slot in slots:
+            slot.write_text("damaged")
+        assert device.conflist.exists()
+        device.start(Daemon.AGENT)
+
+        def closed() -> bool:
+            shown = [
+                run("ip", family, "route", "show", "table", "7410", ns=device.ns) for family in ("-4", "-6")
+            ]
+            return "unreachable 10.200.0.0/16" in shown[0] and "unreachable fd00:200::/48" in shown[1]
+
+        until(closed, "what the last plan closed is closed", 20, 0.3)
+        refused = attempt("ip", "route", "get", str(world.pods["cloud"].v4), ns=device.ns)
+        assert "unreachable" in refused.text
+        assert device.status()["state"] == "no-plan"
+    finally:
+        uplink.heal()
+    world.wait_for_tunnels("shop2", 60)
 
 
 def test_doctor_needs_neither_agent_nor_identity(world: World, tmp_path: Path) -> None:
