@@ -19,7 +19,7 @@ from appliance.settings import SettingsError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     try:
         code = _run(Paths(options.root.absolute()), options)
         sys.stdout.flush()
@@ -107,16 +107,17 @@ def _daemon(paths: Paths, which: str) -> int:
     return daemon_dns.run(paths)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """All verbs with their arguments: the one description, from which manual and completions are made too."""
+    whole = argparse.ArgumentParser(
         prog="orillo",
         description="The network of this site: tunnels, routes, firewall, services and names, by the plan.",
         epilog="exit codes: 0 ok, 1 a fault was found, 2 usage, 3 cannot run, 4 degraded",
     )
-    parser.add_argument(
+    whole.add_argument(
         "--root", type=Path, default=Path("/"), metavar="DIR", help="move every path below DIR"
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = whole.add_subparsers(dest="verb", required=True, metavar="VERB")
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("-o", dest="output", choices=["json"], help="print JSON")
     enroll = verbs.add_parser("enroll", parents=[output], help="make this device a member, with a token")
@@ -135,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         verbs.add_parser("update", parents=[output], help="take another release, and go back if it fails")
     )
     verbs.add_parser("version", parents=[output], help="say which version this is")
-    return parser
+    return whole
 
 
 def _diagnosis(verbs: Any, output: argparse.ArgumentParser) -> None:

@@ -49,7 +49,6 @@ def run(paths: Paths, options: Namespace) -> int:
         worked = agent.look().working
         _say(f"release {name} is on trial; this takes up to {_within(paths):g} s")
         releases.begin(name, worked)
-        agent.end()
         outcome = judge(releases, agent, _within(paths), _TIME)
     return _tell(outcome, json=json)
 

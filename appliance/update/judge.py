@@ -51,6 +51,9 @@ def judge(releases: Releases, agent: Subject, within: float, time: Time) -> Outc
     worked = releases.worked() | {Sign.AGENT}
     trial = Trial(release, worked, patience=Patience(within, min(SETTLE, within / 2)))
     before = time.monotonic()
+    if agent.look().release != release:
+        # Whoever supervises it starts the one on trial; after a reboot that has happened already.
+        agent.end()
     while True:
         time.sleep(_EVERY)
         if releases.standing().trial != release:

@@ -15,7 +15,10 @@ from appliance.netcore.errors import DoorError
 from orillo_build import stamp
 from orillo_build.__main__ import main as compile_programs
 from orillo_build.compiler import SOURCE, BuildError
+from orillo_build.programs import PROGRAMS
+from orillo_pack.contents import components
 from orillo_pack.debian import make_package
+from orillo_pack.papers import write as write_papers
 from orillo_pack.release import make_release
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -62,8 +65,10 @@ def _make(words: argparse.Namespace) -> Path | int:
     if status:
         return status
     made: Path = out / "orillo/orillo"
+    if words.deb or words.release:
+        papers = _papers(out)
     if words.deb:
-        made = make_package(out / "orillo", out, version(), words.arch, stamp.epoch())
+        made = make_package(out / "orillo", out, version(), words.arch, stamp.epoch(), papers)
     if words.release:
         made = make_release(
             out / "orillo",
@@ -73,8 +78,18 @@ def _make(words: argparse.Namespace) -> Path | int:
             commit=stamp.commit(),
             epoch=stamp.epoch(),
             keys=words.key,
+            papers=papers,
         )
     return made
+
+
+def _papers(out: Path) -> Path:
+    """What is in the programs, and under which licences; the directory."""
+    reports = [out / f"{program.name}.report.json" for program in PROGRAMS]
+    found = components(reports, out / "orillo")
+    place = out / "papers"
+    write_papers(place, found, name="orillo", version=version(), commit=stamp.commit(), epoch=stamp.epoch())
+    return place
 
 
 def version() -> str:

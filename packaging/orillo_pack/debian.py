@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Debian package: the compiled directory, units and settings, put into a tree for dpkg-deb(1)."""
 
+import gzip
 import shutil
 import subprocess
 from pathlib import Path
 
 from orillo_build.compiler import SOURCE, BuildError
+from orillo_pack.commands import programs
+from orillo_pack.completions import bash, fish, zsh
+from orillo_pack.manual import page
 
 _PARTS = SOURCE / "packaging/debian"
 _UNITS = (
@@ -27,24 +31,36 @@ DEPENDS = (
     "unbound",
     "containernetworking-plugins",
     "iproute2",
+    # CNI's portmap drives it.
+    "iptables",
     "util-linux",
 )
+#: To fetch releases over HTTPS, and for what `doctor` asks beside the kernel.
+RECOMMENDS = ("ca-certificates", "conntrack", "iputils-ping")
 
 
-def make_package(directory: Path, out: Path, version: str, architecture: str, epoch: int) -> Path:
+def make_package(
+    directory: Path, out: Path, version: str, architecture: str, epoch: int, papers: Path | None = None
+) -> Path:
     """Build `orillo_VERSION_ARCH.deb` in `out` of the compiled `directory`; returns its path.
 
     `epoch` is the time of every file in it, in seconds since 1970: the same input gives the same package.
+    `papers` is a directory with what goes with the programs.
     """
     tree = out / "deb"
     shutil.rmtree(tree, ignore_errors=True)
     _fill(tree, directory)
+    describe(tree, "orillo", version, epoch, papers)
     (tree / "DEBIAN").mkdir()
     (tree / "DEBIAN/control").write_text(control(version, architecture, _kibibytes(tree)))
-    (tree / "DEBIAN/conffiles").write_text("/etc/orillo/orillo.toml\n")
+    (tree / "DEBIAN/conffiles").write_text(_conffiles())
     for script in _SCRIPTS:
         _put(_PARTS / script, tree / "DEBIAN" / script, 0o755)
-    package = out / f"orillo_{version}_{architecture}.deb"
+    return pack(tree, out / f"orillo_{version}_{architecture}.deb", epoch)
+
+
+def pack(tree: Path, package: Path, epoch: int) -> Path:
+    """Make the package of a tree. Raises `BuildError`."""
     done = subprocess.run(
         ["dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(tree), str(package)],
         env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": str(epoch)},
@@ -65,6 +81,7 @@ Architecture: {architecture}
 Maintainer: The Orillo authors <orillo@localhost>
 Installed-Size: {size}
 Depends: {", ".join(DEPENDS)}
+Recommends: {", ".join(RECOMMENDS)}
 Section: net
 Priority: optional
 Description: network edge of a Kubernetes fabric, as an appliance
@@ -85,8 +102,47 @@ def _fill(tree: Path, directory: Path) -> None:
         _put(_PARTS / unit, tree / "usr/lib/systemd/system" / unit)
     _put(_PARTS / "orillo-networkd.conf", tree / "usr/lib/systemd/networkd.conf.d/orillo.conf")
     _put(_PARTS / "orillo.toml", tree / "etc/orillo/orillo.toml")
-    (tree / "etc/cni/net.d").mkdir(parents=True)
-    _put(SOURCE / "LICENSE", tree / "usr/share/doc/orillo/copyright")
+    for profile in sorted((_PARTS / "apparmor").iterdir()):
+        _put(profile, tree / "etc/apparmor.d/orillo" / profile.name)
+    for place in ("etc/cni/net.d", "etc/orillo/release-keys"):
+        (tree / place).mkdir(parents=True)
+
+
+def describe(tree: Path, name: str, version: str, epoch: int, papers: Path | None) -> None:
+    """Manual, completions, licence and papers of one program."""
+    program = next(one for one in programs() if one.words == (name,))
+    _zip(page(program, version, epoch).encode(), tree / f"usr/share/man/man8/{name}.8.gz")
+    shells = {
+        f"bash-completion/completions/{name}": bash(program),
+        f"zsh/vendor-completions/_{name}": zsh(program),
+        f"fish/vendor_completions.d/{name}.fish": fish(program),
+    }
+    for place, text in shells.items():
+        _write(text, tree / "usr/share" / place)
+    docs = tree / f"usr/share/doc/{name}"
+    _put(SOURCE / "LICENSE", docs / "copyright")
+    _zip((SOURCE / "CHANGES.md").read_bytes(), docs / "changelog.gz")
+    for paper in sorted(papers.iterdir()) if papers else ():
+        _put(paper, docs / paper.name)
+
+
+def _zip(data: bytes, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # No time in it: the same text gives the same file.
+    target.write_bytes(gzip.compress(data, mtime=0))
+
+
+def _write(text: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+
+
+def _conffiles() -> str:
+    profiles = sorted(path.name for path in (_PARTS / "apparmor").iterdir())
+    return "".join(
+        f"{path}\n"
+        for path in ("/etc/orillo/orillo.toml", *(f"/etc/apparmor.d/orillo/{p}" for p in profiles))
+    )
 
 
 def _put(source: Path, target: Path, mode: int = 0o644) -> None:

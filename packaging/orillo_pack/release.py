@@ -9,7 +9,7 @@ import hashlib
 import io
 import lzma
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,13 +29,15 @@ def make_release(
     commit: str,
     epoch: int,
     keys: Sequence[Path],
+    papers: Path | None = None,
 ) -> Path:
     """Build `orillo_VERSION_ARCH.release` in `out`; returns its path.
 
-    The same input gives the same file. `epoch` is in seconds since 1970. Raises `ReleaseError` for a key.
+    The same input gives the same file. `epoch` is in seconds since 1970; `papers` is a directory with what
+    goes with the programs. Raises `ReleaseError` for a key.
     """
     signers = [read_signing_key(path) for path in keys]
-    files, unpacked = _packed(directory, epoch)
+    files, unpacked = _packed({Path(): directory, Path("papers"): papers}, epoch)
     manifest = Manifest(
         format=FORMAT,
         product=PRODUCT,
@@ -52,14 +54,19 @@ def make_release(
     return file
 
 
-def _packed(directory: Path, epoch: int) -> tuple[bytes, int]:
-    """The directory as a tar, compressed; and how large it is when it is not."""
+def _packed(directories: Mapping[Path, Path | None], epoch: int) -> tuple[bytes, int]:
+    """What is in the directories, each in its place, as a tar, compressed; and its size when it is not."""
     sink, unpacked = io.BytesIO(), 0
+    files = {
+        place / path.relative_to(directory): path
+        for place, directory in directories.items()
+        if directory is not None
+        for path in directory.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
     with tarfile.open(fileobj=sink, mode="w:", format=tarfile.GNU_FORMAT) as tar:
-        for path in sorted(directory.rglob("*")):
-            if path.is_dir() and not path.is_symlink():
-                continue
-            member = tar.gettarinfo(path, str(path.relative_to(directory)))
+        for name, path in sorted(files.items()):
+            member = tar.gettarinfo(path, str(name))
             member.uid = member.gid = 0
             member.uname = member.gname = ""
             member.mtime = epoch
