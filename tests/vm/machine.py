@@ -3,7 +3,6 @@
 
 import shutil
 import signal
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +18,11 @@ _KINDS = {
     "arm64": ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-nodefaults"),
 }
 _CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
-_KERNEL_OPTIONS = "quiet net.ifnames=0 panic=-1 systemd.show_status=0"
+_KERNEL_OPTIONS = (
+    "quiet net.ifnames=0 panic=-1 systemd.show_status=0"
+    # What takes a second on hardware can take minutes here.
+    " systemd.default_timeout_start_sec=1200"
+)
 #: The emulation is slow, and others use the processors too.
 BOOT = 300.0
 CALL = 180.0
@@ -43,7 +46,7 @@ class Machine:
     ns: str
     workdir: Path
     nics: tuple[Nic, ...] = ()
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
     memory: int = 512
     keeps: int = 0
     process: Process | None = None

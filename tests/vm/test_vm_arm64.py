@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.binary import compiled
-from tests.bench.outcome import CannotMeasureError
+from tests.lab.command import LabError
 from tests.lab.namespaces import Namespaces
 from tests.lab.wait import until
 from tests.vm import pod
 from tests.vm.guest import guest
-from tests.vm.world import EDGES, HUB, World, build, tunnels_up, wait_for
+from tests.vm.world import EDGES, HUB, World, build, package, tunnels_up, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -25,10 +24,10 @@ log = logging.getLogger(__name__)
 @pytest.fixture(scope="module")
 def world(ground: Namespaces) -> Iterator[World]:
     try:
-        compiled("arm64")
-    except CannotMeasureError as error:
-        pytest.skip(f"{error} --arch arm64")
-    found = build(ground, {HUB: guest("amd64"), _EDGE: guest("arm64")})
+        package("arm64")
+    except LabError as error:
+        pytest.skip(str(error))
+    found = build(ground, {HUB: guest("amd64"), _EDGE: guest("arm64")}, inside=(_EDGE,))
     try:
         yield found
     finally:

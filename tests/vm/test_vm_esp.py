@@ -155,7 +155,7 @@ def test_without_the_interface_nothing_leaves_in_clear(world: World, pods: dict[
 def test_purge_leaves_nothing(world: World) -> None:
     """On the machine of the second edge, which has no pod's doings but what the plug-ins made."""
     box = world.boxes[EDGES[1]]
-    box.machine.run("systemctl", "stop", "orillo.service", "orillo-charon.service", "orillo-dns.service")
+    box.machine.run("systemctl", "stop", "orillo.service", "orillo-charon.service")
     box.machine.script("ip netns delete pod")
     box.machine.run("orillo", "purge", timeout=240)
     left = differences(world.before[EDGES[1]], box.state())

@@ -8,17 +8,18 @@ operator (namespace), hub (machine) ── dc ── inet ── site-1 ── e
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
-from tests.bench.binary import compiled
 from tests.lab import capture
 from tests.lab.capture import Capture
+from tests.lab.command import LabError, run
 from tests.lab.demo import manifests
+from tests.lab.device import Device
 from tests.lab.namespaces import Namespaces
 from tests.lab.operator import Operator, init_options
 from tests.lab.process import SOURCE
@@ -45,15 +46,16 @@ _PLACES = {
     "edge-1": ("site-1", IPv4Interface("198.51.100.2/30")),
     "edge-2": ("site-2", IPv4Interface("198.51.100.6/30")),
 }
-_UNITS = ("orillo.service", "orillo-charon.service", "orillo-dns.service")
-# The package's layout without its installation, which takes the emulation a minute.
+_UNITS = ("orillo-charon.service", "orillo.service")
+# What the package puts in place, without its installation, which takes the emulation minutes.
 _SET_UP = """
-ln -s /media/vm/orillo /usr/lib/orillo
-ln -s ../lib/orillo/orillo /usr/bin/orillo
-cp /media/vm/units/*.service /etc/systemd/system/
-mkdir -p /etc/cni/net.d
+cd /media/vm/package
+tar --exclude=./usr/lib/orillo -cf - . | tar -C / --no-overwrite-dir -xf -
+ln -s /media/vm/package/usr/lib/orillo /usr/lib/orillo
 hostname {name}
 systemctl daemon-reload
+systemd-tmpfiles --create
+systemctl mask -q orillo-dns.service
 ip link set eth0 up
 ip address add {address} dev eth0
 ip route add default via {gateway}
@@ -104,12 +106,16 @@ class Box:
         self.machine.run("orillo", "enroll", "-", feed=token + "\n", timeout=240)
 
     def start(self) -> None:
-        """Start all three daemons as systemd would at boot, without waiting for them."""
+        """Start agent and charon as systemd would at boot, without waiting for them."""
         self.machine.run("systemctl", "start", "--no-block", *_UNITS)
 
     def state(self) -> HostState:
         """What its kernel holds."""
         return look("", lambda *argv, ns: self.machine.run(*argv))
+
+    def journal(self) -> str:
+        """The last words of its services."""
+        return self.machine.call("journalctl", "--no-pager", "-n", "30", "-o", "short-monotonic").text
 
     def swanctl(self, *words: str) -> str:
         return self.machine.run("swanctl", *words, "--uri", VICI)
@@ -126,8 +132,20 @@ class World:
     before: dict[str, HostState] = field(default_factory=dict)
 
 
-def build(namespaces: Namespaces, guests: dict[str, Guest], units: Path | None = None) -> World:
-    """Everything up to every box enrolled and started. `guests` says which guest each box is."""
+def package(architecture: str) -> Path:
+    """The package that `./dev build --deb` made. Raises `LabError`."""
+    made = sorted((SOURCE / "build" / architecture).glob(f"orillo_*_{architecture}.deb"))
+    if not made:
+        raise LabError(f"there is no package: ./dev build --deb --arch {architecture} makes it")
+    return max(made, key=lambda path: path.stat().st_mtime)
+
+
+def build(namespaces: Namespaces, guests: dict[str, Guest], inside: Collection[str] = ()) -> World:
+    """Everything up to every box enrolled and started. `guests` says which guest each box is.
+
+    Those in `inside` enrol by themselves. For the others the same code does it before they start, outside,
+    since it takes the emulation a minute.
+    """
     started = time.monotonic()
     namespaces.build(topology())
     workdir = namespaces.workdir
@@ -136,25 +154,34 @@ def build(namespaces: Namespaces, guests: dict[str, Guest], units: Path | None =
     inner = " or ".join(f"net {prefix}" for prefix in (*POD_POOL, *OVERLAY_POOL))
     outer = "udp port 500 or udp port 4500 or esp"
     wire = capture.start(namespaces.name(INTERNET), "any", workdir / "internet.pcap", f"{outer} or {inner}")
-    boxes = {name: Box(_machine(namespaces, name, found, units)) for name, found in guests.items()}
-    for box in boxes.values():
-        box.machine.power_on()
     _start_operator(operator, workdir)
-    world = World(namespaces, operator, wire, boxes)
-    with ThreadPoolExecutor(len(boxes)) as workers:
-        list(workers.map(lambda name: _start(world, name), boxes))
-    log.info("three machines enrolled and started in %.0f s", time.monotonic() - started)
+    machines = {name: _machine(namespaces, name, found) for name, found in guests.items()}
+    world = World(namespaces, operator, wire, {name: Box(machine) for name, machine in machines.items()})
+    for name, machine in machines.items():
+        if name not in inside:
+            machine.files["state"] = _enrolled(world, name)
+        machine.power_on()
+    with ThreadPoolExecutor(len(machines)) as workers:
+        list(workers.map(lambda name: _start(world, name), machines))
+    log.info("%d machines up and started in %.0f s", len(machines), time.monotonic() - started)
     return world
 
 
-def _machine(namespaces: Namespaces, name: str, found: Guest, units: Path | None) -> Machine:
+def _machine(namespaces: Namespaces, name: str, found: Guest) -> Machine:
     bridge, address = _PLACES[name]
     nic = Nic(f"t-{name}", bridge, f"52:54:00:00:00:{int(address.ip) & 0xFF:02x}")
-    files = {
-        "orillo": compiled(found.architecture).parent,
-        "units": units or SOURCE / "packaging/debian",
-    }
-    return Machine(name, found, namespaces.name(INTERNET), namespaces.workdir / name, (nic,), files)
+    tree = namespaces.workdir / f"package-{name}"
+    run("dpkg-deb", "-x", str(package(found.architecture)), str(tree), timeout=60)
+    where = (namespaces.name(INTERNET), namespaces.workdir / name)
+    return Machine(name, found, *where, nics=(nic,), files={"package": tree})
+
+
+def _enrolled(world: World, name: str) -> Path:
+    """The state directory of a device that has just enrolled."""
+    root = world.namespaces.workdir / f"root-{name}"
+    place = Installation(Product().appliance, root, world.namespaces.name(INTERNET))
+    Device(name, place, root / "logs").enroll(world.operator.token(name))
+    return root / "var/lib/orillo"
 
 
 def _start_operator(operator: Operator, workdir: Path) -> None:
@@ -182,7 +209,10 @@ def _start(world: World, name: str) -> None:
     box.machine.wait()
     box.machine.script(_SET_UP.format(name=name, address=address, gateway=_GATEWAYS[bridge].ip))
     world.before[name] = box.state()
-    box.enroll(world.operator.token(name))
+    if "state" in box.machine.files:
+        box.machine.script("mkdir -p /var/lib; cp -a /media/vm/state /var/lib/orillo")
+    else:
+        box.enroll(world.operator.token(name))
     box.start()
 
 
@@ -194,11 +224,9 @@ def tunnels_up(status: Mapping[str, Any]) -> bool:
 
 def wait_for(box: Box, what: str, holds: Callable[[dict[str, Any]], object], seconds: float = 300) -> None:
     """Wait until its status is as wished."""
-    said: list[str] = []
 
     def look() -> bool:
         status = box.status()
-        said[:] = [json.dumps(status)[:1500]]
         return bool(status and holds(status))
 
-    until(look, f"{box.machine.name}: {what}", seconds, 2, lambda: said[0])
+    until(look, f"{box.machine.name}: {what}", seconds, 5, lambda: f"{box.status()}\n{box.journal()}")
