@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ from appliance.cli.errors import CliError, Exit
 from appliance.netcore.errors import DoorError
 from appliance.paths import Paths
 from appliance.status import client
-from appliance.status.speech import Language, choose_language
-from appliance.tui.feed import demo, live, live_asker, read_recording, recorded, replay, replay_asker
+from appliance.status.speech import choose_language
+from appliance.tui.feed import demo, live, live_asker, read_recording, recorded, recorded_asker
 from appliance.tui.look import Colours, Look
 from appliance.tui.state import Known, heard
 from appliance.tui.terminal import UnfitError, Wishes, choose, surroundings
@@ -42,25 +43,28 @@ def _look(options: argparse.Namespace) -> Look:
         frames=options.frames,
     )
     try:
-        return choose(surroundings(os.environ, sys.stdout.fileno()), wishes)
+        look = choose(surroundings(os.environ, sys.stdout.fileno()), wishes)
     except UnfitError as error:
         raise CliError(str(error), Exit.USAGE) from error
+    # Never on the Linux console, whose fonts have no such signs; its look is ASCII.
+    return look if look.ascii else replace(look, language=choose_language(os.environ))
 
 
 def _setting(paths: Paths, options: argparse.Namespace, look: Look, closing: ExitStack) -> "Setting":
     _prepare(look)
     from appliance.tui.app import Setting
 
-    nothing = Known(language=Language.ENGLISH if look.ascii else choose_language(os.environ))
+    nothing, root = Known(language=look.language), os.geteuid() == 0
     if options.demo or options.replay:
-        snapshots = demo() if options.demo else read_recording(options.replay)
-        first = heard(nothing, snapshots[0])
-        return Setting(look, replay(snapshots), replay_asker, root=os.geteuid() == 0, first=first)
-    feed = live(paths.status_socket)
+        made = demo() if options.demo else read_recording(options.replay)
+        # Nothing can be changed in a recording, so anybody may see what only root may ask a daemon.
+        return Setting(look, made.feed, made.ask, root=True, first=heard(nothing, made.snapshots[0]))
+    feed, asker = live(paths.status_socket), live_asker(paths.status_socket)
     if options.record:
-        feed = recorded(feed, closing.enter_context(options.record.open("ab")))
-    asker = live_asker(paths.status_socket)
-    return Setting(look, feed, asker, root=os.geteuid() == 0, first=_first(paths.status_socket, nothing))
+        file = closing.enter_context(options.record.open("ab"))
+        feed, asker = recorded(feed, file), recorded_asker(asker, file)
+    first = _first(paths.status_socket, nothing)
+    return Setting(look, feed, asker, root=root, first=first, everything=bool(options.record))
 
 
 def _first(path: Path, nothing: Known) -> Known:

@@ -52,7 +52,8 @@ async def name_cache(unbound: Cache, plan: Plan | None) -> NameCache:
         failed=found.failed,
         slow=found.slow,
         average=found.average if asked else None,
-        median=found.median if asked else None,
+        # A few answers are no median: unbound says 0 then.
+        median=found.median or None if asked else None,
         waiting=tuple(Waiting(one.name, one.kind, one.seconds, one.state) for one in waiting),
         servers=tuple(NameServer(one.address, one.zone, one.rtt, one.lapsed) for one in servers[:_MOST]),
         listens=tuple(map(str, listen_addresses(plan))) if plan else (),
@@ -107,7 +108,7 @@ def _source(got: list[Answer], before: CacheStatistics | None, after: CacheStati
         return Source.PLAN
     if before is None or after is None:
         return Source.FORWARD
-    if after.expired > before.expired:
+    if after.expired > before.expired and any(answer.addresses for answer in got):
         return Source.EXPIRED
     return Source.FORWARD if after.misses > before.misses else Source.CACHE
 

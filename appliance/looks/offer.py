@@ -55,7 +55,7 @@ class Desk:
 
     async def uplinks(self, _request: Request) -> Answer:
         """{"op": "uplinks"}"""
-        return _said(await uplinks.uplinks(UplinkDoor(self.doors.netlink), self._plan))
+        return _said(await uplinks.uplinks(UplinkDoor(self.doors.netlink), self._plan, self._tun))
 
     async def peers(self, _request: Request) -> Answer:
         """{"op": "peers"}"""
@@ -87,6 +87,10 @@ class Desk:
         """{"op": "reinitiate", "peer": NAME}"""
         peer = _word(request, "peer")
         return _said(await tunnels.reinitiate(self._plan, peer, self.steering, self.ping))
+
+    @property
+    def _tun(self) -> str | None:
+        return self.known().facts.tun
 
     @property
     def _plan(self) -> Plan | None:

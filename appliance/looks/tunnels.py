@@ -16,6 +16,7 @@ from appliance.status.views import Peers, PeerWay, Probed, Reinitiated
 
 _MOST_PEERS = 500
 _ECHOES = 5
+_LARGE_TRIES = 3
 _PATIENCE = 1.5
 #: How long a tunnel that was ended is waited for, and how often it is looked at, in seconds.
 _UP_WITHIN = 12.0
@@ -66,10 +67,18 @@ async def probe(plan: Plan | None, name: str, ping: Ping) -> Probed:
         raise DoorError(f"{name} has no address inside the tunnel to try")
     source = next((own for own in plan.overlay if own.version == target.version), None)
     size = plan.tunnel.mtu - _HEADERS[target.version]
-    sizes = [16] * _ECHOES + [size]
-    *small, large = await asyncio.gather(*(ping(target, source, _PATIENCE, one) for one in sizes))
+    small = await asyncio.gather(*(ping(target, source, _PATIENCE, 16) for _ in range(_ECHOES)))
     answered = tuple(rtt for rtt in small if rtt is not None)
-    return Probed(name, str(target), _ECHOES, answered, plan.tunnel.mtu, large is not None)
+    large = bool(answered) and await _passes(ping, target, source, size)
+    return Probed(name, str(target), _ECHOES, answered, plan.tunnel.mtu, large)
+
+
+async def _passes(ping: Ping, target: Address, source: Address | None, size: int) -> bool:
+    """Tried more than once: from the first one the kernel may only learn how much fits."""
+    for _ in range(_LARGE_TRIES):
+        if await ping(target, source, _PATIENCE, size) is not None:
+            return True
+    return False
 
 
 async def reinitiate(

@@ -6,10 +6,10 @@ from appliance.netcore.plan.model import Plan
 from appliance.status.views import Uplink, Uplinks
 
 
-async def uplinks(door: UplinkDoor, plan: Plan | None) -> Uplinks:
+async def uplinks(door: UplinkDoor, plan: Plan | None, tun: str | None = None) -> Uplinks:
     """Those with a default route first, the preferred one before the others. Raises `DoorError`."""
     inner = (plan.cni.bridge,) if plan is not None and plan.cni is not None else ()
-    ports = await door.ports(inner)
+    ports = await door.ports((*inner, tun) if tun else inner)
     gateways = await door.gateways()
     order = {gateway.link: place for place, gateway in reversed(list(enumerate(gateways)))}
     ports = tuple(sorted(ports, key=lambda port: (order.get(port.name, len(gateways)), port.name)))

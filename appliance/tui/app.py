@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The application: snapshots and keys in, the frame out. `state`, `keys` and `frame` decide."""
+"""The application: snapshots, answers and keys in, the frame out. `state`, `keys` and `frame` decide."""
 
 import asyncio
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,28 +13,42 @@ from textual import events
 from textual.app import App, ComposeResult
 
 from appliance.status.model import Snapshot
+from appliance.status.views import Packed, read
 from appliance.status.watching import DoorError
-from appliance.tui.commands import Ask, Effect, Quit, Repaint, Save
+from appliance.tui.commands import Ask, Effect, Quit, Repaint, Report, Save
 from appliance.tui.driver import TerminalDriver
 from appliance.tui.face import Face
-from appliance.tui.feed import Asker, Feed, recording
+from appliance.tui.feed import Asker, Feed
+from appliance.tui.files import save, write_report
 from appliance.tui.frame import frame, view
 from appliance.tui.keys import paste, press
 from appliance.tui.look import Look, Tone
-from appliance.tui.state import Known, answered, heard, lost
+from appliance.tui.outcomes import outcome, progress
+from appliance.tui.page import Name
+from appliance.tui.places import places
+from appliance.tui.state import Known, answered, asked, heard, lost, partly, refused
 from appliance.tui.text import Line
+from appliance.tui.topics import ALL, PLACES, Topic, due, fields, topics
 from appliance.tui.ui import Notice, Ui
+
+#: How often it is looked whether a screen's topics are due, in seconds.
+_TICK = 0.5
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What one run of the terminal is made with. `first` is what was already heard."""
+    """What one run of the terminal is made with. `first` is what was already heard.
+
+    `everything`: all topics are asked for, whichever screen is shown, so that a recording has them.
+    """
 
     look: Look
     feed: Feed
     asker: Asker
     root: bool = False
     first: Known = field(default_factory=Known)
+    everything: bool = False
+    places: Callable[[], tuple[str, ...]] = places
 
 
 class Terminal(App[int]):
@@ -52,7 +68,10 @@ class Terminal(App[int]):
         self._setting = setting
         self._face = Face(setting.look, self._lines)
         self._news = asyncio.Event()
+        self._moved = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asked: dict[str, float] = {}
 
     def compose(self) -> ComposeResult:
         """The one widget."""
@@ -63,6 +82,7 @@ class Terminal(App[int]):
         self._face.focus()
         self._start(self._listen())
         self._start(self._show())
+        self._start(self._keep_asking())
 
     async def on_unmount(self) -> None:
         """Stop listening."""
@@ -76,8 +96,13 @@ class Terminal(App[int]):
         event.prevent_default()
         size = self._face.size
         seen = view(self.known, self.ui, self._setting.look, size.width, size.height)
+        before = self.ui.page
         self.ui, effects = press(self.ui, seen, event.key, event.character)
+        if Name.CODE in (before, self.ui.page) and before is not self.ui.page:
+            # It had the whole terminal: nothing of it may stay.
+            effects = (*effects, Repaint())
         self._face.update()
+        self._moved.set()
         for effect in effects:
             self._do(effect)
 
@@ -99,10 +124,11 @@ class Terminal(App[int]):
     def _lines(self, width: int, height: int) -> list[Line]:
         return frame(self.known, self.ui, self._setting.look, width, height)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -122,6 +148,31 @@ class Terminal(App[int]):
             self._face.update()
             await asyncio.sleep(self._setting.look.pause)
 
+    async def _keep_asking(self) -> None:
+        """Ask for what the present screen is made of beside the snapshot."""
+        while True:
+            for topic in ALL if self._setting.everything else topics(self.ui):
+                if due(topic, self.known, self._asked.get(topic.op), time.monotonic()):
+                    await self._look(topic)
+            self._moved.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK):
+                    await self._moved.wait()
+
+    async def _look(self, topic: Topic) -> None:
+        first = topic.op not in self._asked
+        self._asked[topic.op] = time.monotonic()
+        if topic.op == PLACES:
+            self.known = replace(self.known, places=self._setting.places())
+        else:
+            try:
+                async for answer in self._setting.asker(topic.op, fields(topic, self.known)):
+                    self.known = answered(self.known, topic.op, answer)
+            except DoorError as error:
+                self.known = refused(self.known, topic.op, str(error))
+        # What one has just come to see is shown at once, what is only renewed at the line's pace.
+        self._face.update() if first else self._news.set()
+
     def _do(self, effect: Effect) -> None:
         match effect:
             case Quit():
@@ -131,33 +182,43 @@ class Terminal(App[int]):
                     self._driver.forget()
                 self.refresh(layout=True)
             case Ask():
-                self._start(self._ask(effect))
+                self._replace(effect.op, self._ask(effect))
+            case Report(path):
+                self._replace("bugreport", self._report(path))
             case Save(path):
                 self._say(save(self.known, Path(path)))
 
+    def _replace(self, op: str, work: Coroutine[Any, Any, None]) -> None:
+        """Asked once more, nobody waits for the first answer."""
+        if (before := self._asking.get(op)) is not None:
+            before.cancel()
+        self._asking[op] = self._start(work)
+
     async def _ask(self, effect: Ask) -> None:
+        self.known = asked(self.known, effect.op, effect.fields)
+        count = 0
         try:
-            answer = await self._setting.asker(effect.op, effect.fields)
-            self.known = answered(self.known, effect.op, answer)
+            async for answer in self._setting.asker(effect.op, effect.fields):
+                if "part" in answer:
+                    count += 1
+                    self.known = partly(self.known, effect.op, answer["part"])
+                    notice = progress(effect.op, answer["part"], count) or self.ui.notice
+                else:
+                    self.known = answered(self.known, effect.op, answer)
+                    notice = outcome(self.known, effect.op, effect.fields, effect.said)
+                self._say(notice)
+        except DoorError as error:
+            self.known = refused(self.known, effect.op, str(error))
+            self._say(Notice(str(error), Tone.BAD))
+
+    async def _report(self, path: str) -> None:
+        try:
+            async for answer in self._setting.asker("bugreport", {}):
+                packed = read(answer, Packed)
+                self._say(await asyncio.to_thread(write_report, packed, path))
         except DoorError as error:
             self._say(Notice(str(error), Tone.BAD))
-        else:
-            self._say(Notice(effect.said, Tone.GOOD))
 
-    def _say(self, notice: Notice) -> None:
+    def _say(self, notice: Notice | None) -> None:
         self.ui = replace(self.ui, notice=notice)
         self._face.update()
-
-
-def save(known: Known, path: Path) -> Notice:
-    """Write the newest snapshot to a file, never over one that is there."""
-    if known.snapshot is None:
-        return Notice("there is nothing to save yet", Tone.WARN)
-    try:
-        with path.open("xb") as file:
-            file.write(recording(known.snapshot))
-    except FileExistsError:
-        return Notice(f"that file is there already, choose another name: {path}", Tone.BAD)
-    except OSError as error:
-        return Notice(f"not saved, {error.strerror}: {path}", Tone.BAD)
-    return Notice(f"saved to {path}; look at it with `orillo tui --replay {path}`", Tone.GOOD)

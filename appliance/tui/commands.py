@@ -31,17 +31,24 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Have the daemon pack a report, and write it to a file, or into a directory that ends with `/`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Save:
     """Write all that is known to a file."""
 
     path: str
 
 
-Effect = Quit | Repaint | Ask | Save
+Effect = Quit | Repaint | Ask | Save | Report
 
 ROOT_ONLY = "that changes something, or looks deep: start `orillo tui` with sudo"
 _EXAMINING = "examining: this takes up to 10 s ..."
-_NEEDS_ROOT = ("resync", "enrol", "enroll", "agree")
+_NEEDS_ROOT = ("resync", "enrol", "enroll", "agree", "probe", "reinitiate", "report", "examine")
 
 
 def execute(ui: Ui, text: str) -> tuple[Ui, tuple[Effect, ...]]:
@@ -55,9 +62,23 @@ def execute(ui: Ui, text: str) -> tuple[Ui, tuple[Effect, ...]]:
         return _path(ui, rest)
     if verb in ("enrol", "enroll") and rest:
         return _offer(ui, rest), ()
+    if verb in _OF_PEER:
+        return _of_peer(ui, verb, rest)
     if screen is not None:
         return go(ui, screen), ()
     return _other(ui, verb, rest)
+
+
+_OF_PEER = {
+    "probe": "probing {peer} ...",
+    "reinitiate": "ending the tunnel to {peer}, making it anew ...",
+}
+
+
+def _of_peer(ui: Ui, verb: str, peer: str) -> tuple[Ui, tuple[Effect, ...]]:
+    if not peer:
+        return _say(ui, "for which peer?"), ()
+    return replace(ui, notice=Notice(_OF_PEER[verb], about={"peer": peer})), (Ask(verb, "", {"peer": peer}),)
 
 
 def _other(ui: Ui, verb: str, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
@@ -75,11 +96,16 @@ def _other(ui: Ui, verb: str, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
             return _say(replace(ui, offer=None), "enrolling ..."), (ask,)
         case "resync":
             return _say(ui, "asked the daemon to look again"), (Ask("resync", "the daemon looks again"),)
-        case "changes" if ui.root:
-            ask = Ask("plan", "below the tables is what changed")
-            return go(ui, Name.PLAN), (ask,)
-        case "examine" | "changes" if not ui.root:
-            return _say(ui, ROOT_ONLY), ()
+        case "lookup" if rest:
+            return _say(go(ui, Name.DNS), "asking the cache ..."), (
+                Ask("lookup", "answered", {"name": rest}),
+            )
+        case "lookup":
+            return _say(ui, "which name? :lookup NAME"), ()
+        case "report" if rest:
+            return _say(ui, "packing a report: this takes up to 20 s ..."), (Report(rest),)
+        case "report":
+            return _say(ui, "to which file? :report FILE"), ()
         case "examine":
             return _say(go(ui, Name.DOCTOR), _EXAMINING), (
                 Ask("doctor", "examined; below is what was found"),
@@ -88,28 +114,35 @@ def _other(ui: Ui, verb: str, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
             return ui, (Save(rest),)
         case "save":
             return _say(ui, "save to which file? :save FILE"), ()
-    return _say(ui, f"there is no command {verb!r}: ? shows what there is"), ()
+    text = "there is no command {verb}: ? shows what there is"
+    return replace(ui, notice=Notice(text, about={"verb": repr(verb)})), ()
 
 
 def _screen(verb: str) -> Name | None:
     """The screen whose name begins with what was typed."""
-    if verb == "help":
-        return Name.HELP
+    beside = {"help": Name.HELP, "logs": Name.LOGS, "log": Name.LOGS, "code": Name.CODE, "qr": Name.CODE}
+    if verb in beside:
+        return beside[verb]
     names = [name for name in NUMBERED if len(verb) > 1 and name.value.casefold().startswith(verb)]
     return names[0] if names else None
 
 
 def _path(ui: Ui, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
     """To B, or from A to B, with a port or without."""
-    ui = replace(go(ui, Name.PATH), target=rest)
     words = rest.split()
+    if len(words) == 1 and words[0].count(":") == 1:
+        words = words[0].split(":")  # web:80; an IPv6 address has more of these
     port = int(words.pop()) if len(words) > 1 and words[-1].isdecimal() else None
-    if len(words) != 2:
-        return ui, ()
+    if len(words) not in (1, 2):
+        return replace(go(ui, Name.PATH), target=rest), ()
+    a, b = words if len(words) == 2 else ("self", words[0])
+    ui = go(ui, Name.PATH)
     if not ui.root:
         # Without the agent's help the status still tells of the far end.
-        return replace(ui, target=words[1], notice=Notice(ROOT_ONLY)), ()
-    fields = {"a": words[0], "b": words[1]} | ({} if port is None else {"port": port})
+        far = b if port is None else f"{b}:{port}"
+        return replace(ui, target=far, notice=Notice(ROOT_ONLY) if len(words) == 2 else None), ()
+    fields = {"a": a, "b": b} | ({} if port is None else {"port": port})
+    ui = replace(ui, target=" ".join(map(str, fields.values())))
     return _say(ui, "walking the path ..."), (
         Ask("why", "walked: the last line says whether it holds", fields),
     )

@@ -17,6 +17,7 @@ from appliance.tui.text import EMPTY, Line, columns_of
 _MONOCHROME = {
     Tone.STRONG: "bold",
     Tone.BAR: "reverse",
+    Tone.LIGHT: "reverse",
     Tone.CHOSEN: "reverse",
     Tone.WARN: "bold",
     Tone.BAD: "bold reverse",
@@ -26,6 +27,7 @@ _SIXTEEN = _MONOCHROME | {
     Tone.WARN: "yellow",
     Tone.BAD: "bold red",
     Tone.DIM: "cyan",
+    Tone.LIGHT: "black on white",
 }
 _FULL = _SIXTEEN | {
     Tone.BAR: "bold #ffffff on #1f4e5f",
@@ -33,6 +35,7 @@ _FULL = _SIXTEEN | {
     Tone.WARN: "#d08a1c",
     Tone.BAD: "bold #d64545",
     Tone.DIM: "#7a8b94",
+    Tone.LIGHT: "#000000 on #ffffff",
     Tone.CHOSEN: "#ffffff on #2f6f87",
 }
 _PALETTES = {

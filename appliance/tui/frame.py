@@ -5,13 +5,27 @@ from collections.abc import Sequence
 
 from appliance.tui.keys import View
 from appliance.tui.look import Look, Tone
-from appliance.tui.page import NUMBERED, Name, Page, Row
-from appliance.tui.pages import dns, doctor, enrol, events, overview, path, plan, services, support, tunnels
+from appliance.tui.page import KEYS, NUMBERED, Name, Page, Row
+from appliance.tui.pages import (
+    dns,
+    doctor,
+    enrol,
+    events,
+    logs,
+    overview,
+    path,
+    plan,
+    pods,
+    qr,
+    services,
+    support,
+    tunnels,
+)
 from appliance.tui.pages import help as help_page
 from appliance.tui.pages.parts import clock, verdict
 from appliance.tui.state import Known
 from appliance.tui.text import EMPTY, Line, Span, clean, columns_of, cut, fit, line, plain, wrap
-from appliance.tui.ui import Prompt, Ui, can_open, shown
+from appliance.tui.ui import ASIDE, Prompt, Ui, can_open, shown
 
 _TALL = 12
 _SHORT_NAME = 4
@@ -21,8 +35,10 @@ _PAGES = {
     Name.TUNNELS: tunnels.page,
     Name.SERVICES: services.page,
     Name.DNS: dns.page,
+    Name.PODS: pods.page,
     Name.PLAN: plan.page,
     Name.EVENTS: events.page,
+    Name.LOGS: logs.page,
     Name.DOCTOR: doctor.page,
     Name.SUPPORT: support.page,
 }
@@ -30,13 +46,17 @@ _PAGES = {
 
 def view(known: Known, ui: Ui, look: Look, width: int, height: int) -> View:
     """The page that the person is on, and the lines that are left for its rows."""
-    page = _page(known, ui, ui.page, width, look)
-    return View(page, max(1, height - _around(height) - len(page.head)))
+    page = _page(known, ui, ui.page, (width, height), look)
+    around = 0 if page.bare else _around(height)
+    return View(page, max(1, height - around - len(page.head)))
 
 
 def frame(known: Known, ui: Ui, look: Look, width: int, height: int) -> list[Line]:
     """Exactly `height` lines, none wider than `width`."""
     seen = view(known, ui, look, width, height)
+    if seen.page.bare and ui.prompt is None:
+        body = [fit(one, width, look) for row in seen.page.rows for one in row.lines][:height]
+        return [*body, *[EMPTY] * (height - len(body))]
     lines = [_title(known, ui, look, width), _verdict(known, width, look)]
     if height >= _TALL:
         lines.append(EMPTY)
@@ -54,25 +74,29 @@ def _around(height: int) -> int:
     return 5 if height >= _TALL else 4
 
 
-def _page(known: Known, ui: Ui, name: Name, width: int, look: Look) -> Page:
+def _page(known: Known, ui: Ui, name: Name, size: tuple[int, int], look: Look) -> Page:
+    width, height = size
     match name:
         case Name.PATH:
             return path.page(known, ui.target, width, look)
         case Name.ENROL:
             return enrol.page(known, ui.offer, width, look)
         case Name.HELP:
-            return help_page.page(width)
+            return help_page.page(width, look)
+        case Name.CODE:
+            return qr.page(known, width, height, look)
         case Name.DETAIL:
-            return _detail(known, ui, width, look)
+            return _detail(known, ui, size, look)
     return _PAGES[name](known, width, look)
 
 
-def _detail(known: Known, ui: Ui, width: int, look: Look) -> Page:
-    origin = _page(known, ui, ui.back[-1], width, look) if ui.back else Page()
+def _detail(known: Known, ui: Ui, size: tuple[int, int], look: Look) -> Page:
+    origin = _page(known, ui, ui.back[-1], size, look) if ui.back and ui.back[-1] is not ui.page else Page()
     row = next((row for row in origin.rows if row.key == ui.opened), None)
     if row is None:
-        return Page(empty=f"{ui.opened} is gone; Esc goes back")
-    return Page(rows=tuple(Row((one,), problem=True) for one in row.detail))
+        return Page(empty=look.say("{name} is gone; Esc goes back", name=ui.opened))
+    actions = tuple(action for action in origin.actions if action.of_row)
+    return Page(rows=tuple(Row((one,), problem=True) for one in row.detail), actions=actions)
 
 
 def _bar(text: str, right: str, width: int, look: Look) -> Line:
@@ -83,17 +107,20 @@ def _bar(text: str, right: str, width: int, look: Look) -> Line:
 
 def _title(known: Known, ui: Ui, look: Look, width: int) -> Line:
     snapshot = known.snapshot
-    name = ui.page if ui.page is not Name.DETAIL or not ui.back else ui.back[-1]
+    shown_name = ui.page if ui.page is not Name.DETAIL or not ui.back else ui.back[-1]
+    name = look.say(shown_name.value)
     if snapshot is None:
-        return _bar(f" Orillo  {name.value}", "", width, look)
-    who = f"{snapshot.identity.name}.{snapshot.identity.cluster}" if snapshot.identity else "not enrolled"
-    role = f" ({snapshot.role})" if snapshot.role else ""
-    right = f" {'' if ui.root else 'read-only  '}{clock(snapshot)[:5]} "
-    return _bar(f" Orillo  {who}{role}  {name.value}", right if width >= 40 else "", width, look)
+        return _bar(f" Orillo  {name}", "", width, look)
+    identity = snapshot.identity
+    who = f"{identity.name}.{identity.cluster}" if identity else look.say("not enrolled")
+    role = f" ({look.say(str(snapshot.role))})" if snapshot.role else ""
+    only = "" if ui.root else look.say("read-only") + "  "
+    right = f" {only}{clock(snapshot)[:5]} "
+    return _bar(f" Orillo  {who}{role}  {name}", right if width >= 40 else "", width, look)
 
 
 def _verdict(known: Known, width: int, look: Look) -> Line:
-    word, text, tone = verdict(known)
+    word, text, tone = verdict(known, look)
     return fit((Span(word, tone), Span("  "), Span(text)), width, look)
 
 
@@ -101,7 +128,7 @@ def _body(seen: View, ui: Ui, look: Look, width: int) -> tuple[list[Line], str]:
     """The rows that fit, and where in them one is."""
     rows = shown(seen.page, ui)
     if not rows:
-        return [line(text, Tone.DIM) for text in wrap(_nothing(seen.page, ui), width)][: seen.room], ""
+        return [line(text, Tone.DIM) for text in wrap(_nothing(seen.page, ui, look), width)][: seen.room], ""
     chosen = min(ui.cursor, len(rows) - 1) if can_open(seen.page) else -1
     flat: list[Line] = []
     begin = end = 0
@@ -123,22 +150,23 @@ def _painted(spans: Line, chosen: bool, width: int, look: Look) -> Line:
     return line(text + " " * (width - columns_of(text)), Tone.CHOSEN)
 
 
-def _nothing(page: Page, ui: Ui) -> str:
+def _nothing(page: Page, ui: Ui, look: Look) -> str:
     if not page.rows:
         return page.empty
-    what = "nothing here is wrong" if ui.problems else "no row is left"
-    wanted = f" of what contains {ui.search!r}" if ui.search else ""
-    return f"{what}{wanted}: Esc shows all {len(page.rows)}"
+    what = look.say("nothing here is wrong") if ui.problems else look.say("no row is left")
+    wanted = look.say(" of what contains {text}", text=repr(ui.search)) if ui.search else ""
+    return what + wanted + look.say(": Esc shows all {count}", count=len(page.rows))
 
 
 def _prompt(ui: Ui, page: Page, where: str, width: int, look: Look) -> Line:
     if ui.prompt is not None:
         return _typing(ui.prompt, width, look)
     if ui.notice is not None:
-        told = fit(line(ui.notice.text, ui.notice.tone), max(0, width - len(where) - 2), look)
+        text = look.say(ui.notice.text, **ui.notice.about)
+        told = fit(line(text, ui.notice.tone), max(0, width - len(where) - 2), look)
         gap = width - len(where) - sum(columns_of(span.text) for span in told)
         return fit((*told, Span(" " * max(0, gap) + where, Tone.STRONG)), width, look)
-    return fit(_offers(ui, page, where, width), width, look)
+    return fit(_offers(ui, page, where, width, look), width, look)
 
 
 def _typing(prompt: Prompt, width: int, look: Look) -> Line:
@@ -151,21 +179,25 @@ def _typing(prompt: Prompt, width: int, look: Look) -> Line:
     return fit((Span(prompt.sign + before), Span(under or " ", Tone.CHOSEN), Span(after)), width, look)
 
 
-def _offers(ui: Ui, page: Page, where: str, width: int) -> Line:
+def _offers(ui: Ui, page: Page, where: str, width: int, look: Look) -> Line:
     made: list[Span] = []
     for action in page.actions:
         if ui.root or not action.changes:
-            made += [Span(action.letter, Tone.STRONG), Span(f" {action.label}  ")]
+            made += _offer(action.letter, action.label, look)
     if can_open(page):
-        made += [Span("Enter", Tone.STRONG), Span(" all about it  ")]
-    if ui.page in (Name.HELP, Name.DETAIL) or ui.offer is not None:
-        made += [Span("Esc", Tone.STRONG), Span(" back  ")]
-    made += [Span("?", Tone.STRONG), Span(" help  "), Span("q", Tone.STRONG), Span(" quit")]
+        made += _offer("Enter", "all about it", look)
+    if ui.page in ASIDE or ui.offer is not None:
+        made += _offer("Esc", "back", look)
+    made += [*_offer("?", "help", look), *_offer("q", "quit", look)]
     right = "  ".join(part for part in (_limits(ui), where) if part)
     gap = width - sum(columns_of(span.text) for span in made) - columns_of(right)
     if right and gap > 1:
         made += [Span(" " * gap), Span(right, Tone.STRONG)]
     return tuple(made)
+
+
+def _offer(key: str, label: str, look: Look) -> tuple[Span, Span]:
+    return Span(key, Tone.STRONG), Span(f" {look.say(label)}  ")
 
 
 def _limits(ui: Ui) -> str:
@@ -175,17 +207,19 @@ def _limits(ui: Ui) -> str:
 
 
 def _screens(ui: Ui, width: int, look: Look) -> Line:
-    names = [name.value for name in NUMBERED]
-    if _width(names) > width:
-        names = [name[:_SHORT_NAME] for name in names]
+    names = [look.say(name.value) for name in NUMBERED]
+    # The longest ones first, so that most of them can be read in full on 80 columns.
+    for index in sorted(range(len(names)), key=lambda index: -columns_of(names[index])):
+        if _width(names) > width:
+            names[index] = names[index][:_SHORT_NAME]
     made: list[Span] = []
     for index, name in enumerate(names):
         here = NUMBERED[index] in (ui.page, ui.back[-1] if ui.back else None)
-        made.append(Span(f"{(index + 1) % 10}", Tone.DIM))
+        made.append(Span(KEYS[index], Tone.DIM))
         made.append(Span(name, Tone.CHOSEN if here else Tone.PLAIN))
         made.append(Span(" " if index < len(names) - 1 else ""))
     return fit(tuple(made), width, look)
 
 
 def _width(names: Sequence[str]) -> int:
-    return sum(len(name) + 2 for name in names) - 1
+    return sum(columns_of(name) + 2 for name in names) - 1

@@ -7,7 +7,7 @@ Keys have Textual's names ("up", "f1", "ctrl+l"); `character` is what the key wo
 from dataclasses import dataclass, field, replace
 
 from appliance.tui.commands import ROOT_ONLY, Effect, Quit, Repaint, execute
-from appliance.tui.page import NUMBERED, Name, Page
+from appliance.tui.page import KEYS, NUMBERED, Action, Name, Page
 from appliance.tui.ui import Notice, Prompt, Ui, can_open, go, place, shown
 
 _STEPS = {"up": -1, "k": -1, "down": 1, "j": 1}
@@ -63,8 +63,8 @@ def paste(ui: Ui, text: str) -> Ui:
 
 
 def _screen(ui: Ui, key: str, character: str | None) -> Name | None:
-    if character is not None and character.isdecimal() and character.isascii():
-        return NUMBERED[(int(character) - 1) % 10]
+    if character and character in KEYS:
+        return NUMBERED[KEYS.index(character)]
     if key.startswith("f") and key[1:].isdecimal() and 1 <= int(key[1:]) <= len(NUMBERED):
         return NUMBERED[int(key[1:]) - 1]
     if key in ("tab", "shift+tab") and ui.page in NUMBERED:
@@ -91,20 +91,41 @@ def _acted(ui: Ui, view: View, key: str, character: str | None) -> Next:
             continue
         if action.changes and not ui.root:
             return replace(ui, notice=Notice(ROOT_ONLY)), ()
-        if action.ask:
-            return replace(ui, prompt=Prompt(":", action.command, len(action.command))), ()
-        return execute(ui, action.command)
+        return _chosen(ui, view, action)
     if key == "enter":
-        return _open(ui, view), ()
+        return _open(ui, view)
     return _moved(ui, view, key), ()
 
 
-def _open(ui: Ui, view: View) -> Ui:
+def _chosen(ui: Ui, view: View, action: Action) -> Next:
+    command = action.command
+    if action.of_row:
+        key = _key_here(ui, view)
+        if not key:
+            return replace(ui, notice=Notice("choose a row first")), ()
+        command = f"{command} {key}"
+    if action.ask:
+        return replace(ui, prompt=Prompt(":", command, len(command))), ()
+    return execute(ui, command)
+
+
+def _key_here(ui: Ui, view: View) -> str:
+    """The key of the row that one is on, or looks at in full."""
+    if ui.page is Name.DETAIL:
+        return ui.opened
     rows = shown(view.page, ui)
-    if not can_open(view.page) or ui.cursor >= len(rows) or not rows[ui.cursor].detail:
-        return ui
-    opened = go(replace(ui, opened=rows[ui.cursor].key), Name.DETAIL)
-    return place(opened, 0)
+    return rows[min(ui.cursor, len(rows) - 1)].key if rows else ""
+
+
+def _open(ui: Ui, view: View) -> Next:
+    rows = shown(view.page, ui)
+    if not can_open(view.page) or ui.cursor >= len(rows) or not rows[ui.cursor].opens:
+        return ui, ()
+    row = rows[ui.cursor]
+    if row.command:
+        # Shown before it is done: Enter once more agrees.
+        return replace(ui, prompt=Prompt(":", row.command, len(row.command))), ()
+    return place(go(replace(ui, opened=row.key), Name.DETAIL), 0), ()
 
 
 def _moved(ui: Ui, view: View, key: str) -> Ui:

@@ -4,6 +4,9 @@
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from appliance.status.speech import Language
+from appliance.tui.chinese import CHINESE
+
 
 class Tone(Enum):
     """What a piece of text means; the painter turns it into colours, or into bold and reverse."""
@@ -12,6 +15,7 @@ class Tone(Enum):
     DIM = "dim"
     STRONG = "strong"
     BAR = "bar"
+    LIGHT = "light"
     GOOD = "good"
     WARN = "warn"
     BAD = "bad"
@@ -48,6 +52,7 @@ UNICODE = Signs(rule="─", arrow="→", branch="├─ ", last="└─ ", cut="
 class Look:
     """One terminal. `frames` is paints a second at most, `pause` the seconds between two looks at new data.
 
+    `language` is for what we say; reasons that others give stay as they are.
     `plain` is a terminal that knows the VT100's sequences only: no second screen, no paste marks.
     """
 
@@ -56,6 +61,12 @@ class Look:
     frames: int = 4
     pause: float = 2.0
     plain: bool = True
+    language: Language = Language.ENGLISH
+
+    def say(self, text: str, /, **about: object) -> str:
+        """A text of ours in the language of this terminal, with what it is about filled in."""
+        said = CHINESE.get(text, text) if self.language is Language.CHINESE else text
+        return said.format(**about) if about else said
 
     @property
     def ascii(self) -> bool:

@@ -15,17 +15,26 @@ class Name(Enum):
     PATH = "Path"
     SERVICES = "Services"
     DNS = "DNS"
+    PODS = "Pods"
     PLAN = "Plan"
     EVENTS = "Events"
     DOCTOR = "Doctor"
     ENROL = "Enrol"
     SUPPORT = "Support"
+    LOGS = "Logs"
+    CODE = "Code"
     HELP = "Help"
     DETAIL = "Detail"
 
 
-#: The screens that have a digit: 1 to 9, then 0.
-NUMBERED = tuple(Name)[:10]
+#: The screens that have a key, in the order of a keyboard's upper row.
+NUMBERED = tuple(Name)[:11]
+KEYS = "1234567890-"
+
+
+def key_of(name: Name) -> str:
+    """The key of a screen."""
+    return KEYS[NUMBERED.index(name)]
 
 
 @dataclass(frozen=True)
@@ -33,21 +42,27 @@ class Row:
     """One thing on a screen, in one or more lines. `key` names it; `problem` keeps it when only those are
     shown.
 
-    `detail` is what Enter shows of it; a row without is read only.
+    `detail` is what Enter shows of it, `command` what Enter does instead; a row without either is read only.
     """
 
     lines: tuple[Line, ...]
     key: str = ""
     problem: bool = False
     detail: tuple[Line, ...] = ()
+    command: str = ""
+
+    @property
+    def opens(self) -> bool:
+        """Whether Enter has anything to do here."""
+        return bool(self.detail or self.command)
 
 
 @dataclass(frozen=True)
 class Action:
     """A letter that does something on this screen: `command` is what one would type after `:`.
 
-    With `ask` the letter opens the prompt with the command, for the rest to be typed. `changes` is for root
-    only.
+    With `ask` the letter opens the prompt with the command, for the rest to be typed, or to be agreed to.
+    `of_row`: it is for the chosen row, whose key is added. `changes` is for root only.
     """
 
     letter: str
@@ -55,13 +70,15 @@ class Action:
     command: str
     ask: bool = False
     changes: bool = False
+    of_row: bool = False
 
 
 @dataclass(frozen=True)
 class Page:
-    """One screen's content. `empty` is said when there is no row."""
+    """One screen's content. `empty` is said when there is no row; `bare` has the whole terminal to itself."""
 
     head: tuple[Line, ...] = ()
     rows: tuple[Row, ...] = ()
     empty: str = ""
     actions: tuple[Action, ...] = ()
+    bare: bool = False

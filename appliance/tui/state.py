@@ -8,24 +8,42 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from appliance.status.answers import Examination, Walk, read_examination, read_walk
+import msgspec
+
+from appliance.status.answers import Examination, Hop, Walk, read_examination, read_walk
 from appliance.status.health import conditions
 from appliance.status.model import Condition, Event, Severity, Snapshot, State, Tunnel
 from appliance.status.speech import Language, in_language
-from appliance.status.views import Plans, read
+from appliance.status.views import (
+    Keys,
+    LogLine,
+    Logs,
+    Lookup,
+    NameCache,
+    Peers,
+    Plans,
+    PodNetwork,
+    Probed,
+    Reinitiated,
+    Uplinks,
+    read,
+)
 from appliance.tui.look import Tone
 
-_KEPT_RATES = 24
+_KEPT_RATES = 48
 _KEPT_EVENTS = 500
+_KEPT_LINES = 1000
+_KEPT_LOOKUPS = 5
 
 
 @dataclass(frozen=True)
 class Happening:
-    """Something that changed between two snapshots."""
+    """Something that changed between two snapshots; `text` is filled in with what it is `about`."""
 
     at: datetime
     tone: Tone
     text: str
+    about: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,10 +55,25 @@ class Rates:
 
 
 @dataclass(frozen=True)
+class Journal:
+    """The daemon's log as far as it was told; `run` is the start of it that the last line is from."""
+
+    run: str = ""
+    lines: tuple[LogLine, ...] = ()
+
+    @property
+    def newest(self) -> int:
+        """The number of the last line."""
+        return self.lines[-1].number if self.lines else 0
+
+
+@dataclass(frozen=True)
 class Known:
     """All that the screens are made of. `trouble` is why nothing new comes; empty while the line is good.
 
-    `walk`, `examined` and `plans` are the last answers to `why`, `doctor` and `plan`.
+    `walk` (with `walking`, as far as it has come) and `examined` are the last answers to `why` and `doctor`.
+    The fields with names of operations are their last answers, and `unanswered` why one has none.
+    `places` are directories that a report can be written to.
     """
 
     snapshot: Snapshot | None = None
@@ -49,8 +82,20 @@ class Known:
     rates: Mapping[str, Rates] = field(default_factory=dict)
     happened: tuple[Happening, ...] = ()
     walk: Walk | None = None
+    walking: bool = False
     examined: Examination | None = None
-    plans: Plans | None = None
+    uplinks: Uplinks | None = None
+    peers: Peers | None = None
+    dns: NameCache | None = None
+    pods: PodNetwork | None = None
+    plan: Plans | None = None
+    keys: Keys | None = None
+    journal: Journal = field(default_factory=Journal)
+    lookups: tuple[Lookup, ...] = ()
+    probed: Mapping[str, Probed] = field(default_factory=dict)
+    reinitiated: Mapping[str, Reinitiated] = field(default_factory=dict)
+    unanswered: Mapping[str, str] = field(default_factory=dict)
+    places: tuple[str, ...] = ()
     language: Language = Language.ENGLISH
 
     def conditions(self) -> tuple[Condition, ...]:
@@ -75,7 +120,7 @@ def heard(known: Known, snapshot: Snapshot) -> Known:
     return replace(
         known,
         examined=known.examined if same else None,
-        plans=known.plans if before is not None and before.digest == snapshot.digest else None,
+        plan=known.plan if before is not None and before.digest == snapshot.digest else None,
         snapshot=snapshot,
         trouble="",
         tries=0,
@@ -92,45 +137,110 @@ def lost(known: Known, trouble: str) -> Known:
     """Nothing came, and why."""
     happened = known.happened
     if not known.trouble and known.snapshot:
-        happened = (*happened, Happening(known.snapshot.at, Tone.BAD, trouble))
+        happened = (*happened, Happening(known.snapshot.at, Tone.BAD, "{reason}", {"reason": trouble}))
     return replace(known, trouble=trouble, tries=known.tries + 1, happened=happened)
 
 
 def answered(known: Known, op: str, answer: Mapping[str, Any]) -> Known:
     """The daemon answered a question. Raises `DoorError` if that can't be read."""
-    if op == "why":
-        return replace(known, walk=read_walk(answer))
-    if op == "plan":
-        return replace(known, plans=read(answer, Plans))
-    if op == "doctor":
-        return replace(known, examined=read_examination(answer))
+    known = replace(known, unanswered={one: why for one, why in known.unanswered.items() if one != op})
+    match op:
+        case "uplinks":
+            return replace(known, uplinks=read(answer, Uplinks))
+        case "peers":
+            return replace(known, peers=read(answer, Peers))
+        case "dns":
+            return replace(known, dns=read(answer, NameCache))
+        case "pods":
+            return replace(known, pods=read(answer, PodNetwork))
+        case "plan":
+            return replace(known, plan=read(answer, Plans))
+        case "keys":
+            return replace(known, keys=read(answer, Keys))
+        case _:
+            return _remembered(known, op, answer)
+
+
+def _remembered(known: Known, op: str, answer: Mapping[str, Any]) -> Known:
+    """What was asked for by hand, beside earlier answers."""
+    match op:
+        case "why":
+            return replace(known, walk=read_walk(answer), walking=False)
+        case "doctor":
+            return replace(known, examined=read_examination(answer))
+        case "logs":
+            return replace(known, journal=_longer(known.journal, read(answer, Logs)))
+        case "lookup":
+            found = read(answer, Lookup)
+            others = (one for one in known.lookups if one.name != found.name)
+            return replace(known, lookups=(found, *others)[:_KEPT_LOOKUPS])
+        case "probe":
+            probed = read(answer, Probed)
+            return replace(known, probed={**known.probed, probed.peer: probed})
+        case "reinitiate":
+            anew = read(answer, Reinitiated)
+            return replace(known, reinitiated={**known.reinitiated, anew.peer: anew})
     return known
+
+
+def asked(known: Known, op: str, fields: Mapping[str, Any]) -> Known:
+    """A question is on its way."""
+    if op != "why":
+        return known
+    port = fields.get("port")
+    walk = Walk(str(fields.get("a")), str(fields.get("b")), (), port if isinstance(port, int) else None)
+    return replace(known, walk=walk, walking=True)
+
+
+def partly(known: Known, op: str, part: Mapping[str, Any]) -> Known:
+    """A part of an answer came. Raises `DoorError` if it can't be read."""
+    if op != "why" or known.walk is None:
+        return known
+    hops = (*known.walk.hops, read(part, Hop))
+    return replace(known, walk=msgspec.structs.replace(known.walk, hops=hops))
+
+
+def refused(known: Known, op: str, why: str) -> Known:
+    """A question got no answer, and why."""
+    return replace(known, unanswered={**known.unanswered, op: why}, walking=known.walking and op != "why")
+
+
+def _longer(journal: Journal, told: Logs) -> Journal:
+    newest = journal.newest if told.run == journal.run else 0
+    fresh = [line for line in told.lines if line.number > newest]
+    return Journal(told.run, (*journal.lines, *fresh)[-_KEPT_LINES:])
+
+
+Change = tuple[Tone, str, Mapping[str, object]]
 
 
 def changes(before: Snapshot, after: Snapshot) -> Iterator[Happening]:
     """What a person would want to be told of the step from one snapshot to the next."""
-    for tone, text in _changes(before, after):
-        yield Happening(after.at, tone, text)
+    for tone, text, about in _changes(before, after):
+        yield Happening(after.at, tone, text, about)
 
 
 def _earlier(snapshot: Snapshot) -> Iterator[Happening]:
     """What the daemon remembers from before this terminal was opened."""
     for event in snapshot.events:
-        yield Happening(event.at, Tone.WARN if event.active else Tone.GOOD, event_text(event))
+        tone = Tone.WARN if event.active else Tone.GOOD
+        yield Happening(event.at, tone, _event_text(event), {"code": event.code, "text": event.text})
 
 
-def event_text(event: Event) -> str:
-    """A condition that came or went."""
-    return f"{event.code}: {event.text}" if event.active else f"{event.code}: over"
+def _event_text(event: Event) -> str:
+    return "{code}: {text}" if event.active else "{code}: over"
 
 
-def _changes(before: Snapshot, after: Snapshot) -> Iterator[tuple[Tone, str]]:
+def _changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     if before.identity != after.identity:
-        yield Tone.STRONG, f"enrolled as {after.identity.name}" if after.identity else "no longer enrolled"
+        name = after.identity.name if after.identity else ""
+        yield Tone.STRONG, "enrolled as {name}" if name else "no longer enrolled", {"name": name}
     if before.generation != after.generation:
-        yield Tone.STRONG, f"plan: generation {before.generation} -> {after.generation}"
+        generations = {"before": before.generation, "after": after.generation}
+        yield Tone.STRONG, "plan: generation {before} -> {after}", generations
     if before.hub != after.hub:
-        yield Tone.STRONG, f"traffic goes by {after.hub or 'no hub'} (was {before.hub or 'no hub'})"
+        hubs = {"now": after.hub or "-", "before": before.hub or "-"}
+        yield Tone.STRONG, "traffic goes by {now} (was {before})", hubs
     if before.control.connected != after.control.connected:
         yield _control(after)
     for name in sorted({*before.tunnels, *after.tunnels}):
@@ -138,41 +248,43 @@ def _changes(before: Snapshot, after: Snapshot) -> Iterator[tuple[Tone, str]]:
     for name in sorted({*before.services} & {*after.services}):
         was, now = before.services[name].tier, after.services[name].tier
         if was != now:
-            yield (Tone.STRONG if now else Tone.BAD), f"service {name}: answered by {now or 'nobody'}"
+            text = "service {name}: answered by {tier}" if now else "service {name}: answered by nobody"
+            yield (Tone.STRONG if now else Tone.BAD), text, {"name": name, "tier": now}
     yield from _conditions(before, after)
 
 
-def _control(after: Snapshot) -> tuple[Tone, str]:
+def _control(after: Snapshot) -> Change:
     if after.control.connected:
-        return Tone.GOOD, "control endpoint reached"
-    return Tone.WARN, f"control endpoint lost: {after.control.error or 'no reason given'}"
+        return Tone.GOOD, "control endpoint reached", {}
+    return Tone.WARN, "control endpoint lost: {reason}", {"reason": after.control.error or "-"}
 
 
-def _tunnel(name: str, before: Tunnel | None, after: Tunnel | None) -> Iterator[tuple[Tone, str]]:
+def _tunnel(name: str, before: Tunnel | None, after: Tunnel | None) -> Iterator[Change]:
     if after is None:
-        yield Tone.DIM, f"tunnel {name}: no longer in the plan"
+        yield Tone.DIM, "tunnel {name}: no longer in the plan", {"name": name}
     elif before is None:
-        yield Tone.DIM, f"tunnel {name}: new, {'up' if after.up else 'down'}"
+        yield Tone.DIM, "tunnel {name}: new", {"name": name}
+    elif before.up != after.up and after.up:
+        yield Tone.GOOD, "tunnel {name} is up", {"name": name}
     elif before.up != after.up:
-        reason = f": {after.reason}" if after.reason and not after.up else ""
-        yield (
-            (Tone.GOOD, f"tunnel {name} is up") if after.up else (Tone.BAD, f"tunnel {name} is down{reason}")
-        )
+        text = "tunnel {name} is down: {reason}" if after.reason else "tunnel {name} is down"
+        yield Tone.BAD, text, {"name": name, "reason": after.reason}
 
 
-def _conditions(before: Snapshot, after: Snapshot) -> Iterator[tuple[Tone, str]]:
+def _conditions(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     if before.state is not State.RUNNING and after.state is State.RUNNING:
-        yield Tone.GOOD, "the device runs by its plan"
-    were = {(found.code, found.text): found for found in conditions(before)}
-    are = {(found.code, found.text): found for found in conditions(after)}
-    known_codes = {code for code, _ in were}
-    for key, found in are.items():
-        if key not in were and found.code not in known_codes:
-            yield tone_of(found.severity), f"{found.code}: {found.text}"
+        yield Tone.GOOD, "the device runs by its plan", {}
+    were, are = conditions(before), conditions(after)
+    known_codes = {found.code for found in were}
+    told = {(found.code, found.text) for found in were}
+    for found in are:
+        if (found.code, found.text) not in told and found.code not in known_codes:
+            told.add((found.code, found.text))
+            yield tone_of(found.severity), "{code}: {text}", {"code": found.code, "text": found.text}
     # A consequence that its cause now hides is not over.
-    hidden = {code for found in are.values() for code in found.hides}
-    for code in sorted(known_codes - {code for code, _ in are} - hidden):
-        yield Tone.GOOD, f"{code}: over"
+    hidden = {code for found in are for code in found.hides}
+    for code in sorted(known_codes - {found.code for found in are} - hidden):
+        yield Tone.GOOD, "{code}: over", {"code": code}
 
 
 def tone_of(severity: Severity) -> Tone:

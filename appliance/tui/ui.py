@@ -9,6 +9,9 @@ from appliance.tui.look import Tone
 from appliance.tui.page import Name, Page, Row
 from appliance.tui.text import plain
 
+#: Screens that Esc leads back from.
+ASIDE = (Name.HELP, Name.DETAIL, Name.LOGS, Name.CODE)
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -21,10 +24,11 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Notice:
-    """What the last key or action came to."""
+    """What the last key or action came to; the text is filled in with what it is `about`."""
 
     text: str
     tone: Tone = Tone.PLAIN
+    about: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,10 @@ class Ui:
 
 
 def go(ui: Ui, page: Name) -> Ui:
-    """Change to a screen; Esc leads back from help and details only, so that it never wanders."""
+    """Change to a screen; Esc leads back from those beside the others only, so that it never wanders."""
     if page is ui.page:
         return ui
-    back = (*ui.back, ui.page) if page in (Name.HELP, Name.DETAIL) else ()
+    back = (*ui.back, ui.page) if page in ASIDE else ()
     return replace(ui, page=page, back=back, search="", prompt=None, notice=None)
 
 
@@ -79,4 +83,4 @@ def shown(page: Page, ui: Ui) -> tuple[Row, ...]:
 
 def can_open(page: Page) -> bool:
     """Whether rows are chosen one by one, rather than scrolled over."""
-    return any(row.detail for row in page.rows)
+    return any(row.opens for row in page.rows)

@@ -28,6 +28,7 @@ BYTECODE = (
     "pygments",
     "pyroute2",
     "rich",
+    "segno",
     "textual",
     "tomli",
     "typing_extensions",
@@ -80,7 +81,7 @@ _NEVER = (
 )
 
 #: What the terminal may hold and the daemon may not.
-_TERMINAL = ("appliance.cli.tui", "appliance.tui", "click", "platformdirs", "rich", "textual")
+_TERMINAL = ("appliance.cli.tui", "appliance.tui", "click", "platformdirs", "rich", "segno", "textual")
 
 #: Parts of dependencies that the daemon's paths never reach, each of which would bring more with it.
 _UNREACHED = (

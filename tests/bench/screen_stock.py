@@ -5,7 +5,7 @@ from textual.app import App, ComposeResult
 from textual.widgets import DataTable, Footer, Header, Static
 
 from appliance.status.model import Snapshot
-from appliance.tui.feed import demo, replay
+from appliance.tui.feed import demo
 from appliance.tui.frame import frame
 from appliance.tui.look import UNICODE, Look
 from appliance.tui.state import Known, heard
@@ -37,7 +37,7 @@ class Stock(App[None]):
         self.run_worker(self._follow())
 
     async def _follow(self) -> None:
-        async for word in replay(demo())():
+        async for word in demo().feed():
             if isinstance(word, Snapshot):
                 self._show(word)
 

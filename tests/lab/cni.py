@@ -40,7 +40,7 @@ class Attachment:
         if not self.conflist.exists():
             return
         network = json.loads(self.conflist.read_text())
-        before = json.loads(self._kept.read_text()) if self._kept.exists() else None
+        before = json.loads(self._kept.read_text())["result"] if self._kept.exists() else None
         for plugin in reversed(network["plugins"]):
             self._call("DEL", network, plugin, before, ())
         self._kept.unlink(missing_ok=True)
@@ -48,11 +48,15 @@ class Attachment:
     @property
     def _kept(self) -> Path:
         """The result of ADD; a runtime has to remember it for DEL."""
-        return self.conflist.parent.parent / "results" / f"{self.container}.json"
+        return self.conflist.parents[3] / f"var/lib/cni/results/orillo-{self.container}-eth0"
 
     def _keep(self, result: dict[str, Any]) -> None:
-        self._kept.parent.mkdir(exist_ok=True)
-        self._kept.write_text(json.dumps(result))
+        """As libcni keeps it, with the name of the pod as a runtime of Kubernetes gives it."""
+        self._kept.parent.mkdir(parents=True, exist_ok=True)
+        name = self.container.partition("-")[2]
+        args = [["K8S_POD_NAMESPACE", "default"], ["K8S_POD_NAME", name]]
+        document = {"kind": "cniCacheV1", "containerId": self.container, "cniArgs": args, "result": result}
+        self._kept.write_text(json.dumps(document))
 
     def _call(
         self,

@@ -10,24 +10,25 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from appliance.status.model import Snapshot
 from appliance.tui.app import Setting, Terminal
-from appliance.tui.feed import demo, replay, replay_asker
+from appliance.tui.feed import Recording, demo
 from appliance.tui.frame import frame
 from appliance.tui.look import UNICODE, Colours, Look
 from appliance.tui.page import NUMBERED, Name
-from appliance.tui.state import Known, heard
+from appliance.tui.state import Known, answered, heard
 from appliance.tui.text import plain
 from appliance.tui.ui import Ui
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 #: The second hub has just gone too: the fault, its cause and what to do are all known.
-_FAULT = 12
+_FAULT = 18
 _SERIAL = Look()
 _WINDOW = Look(colours=Colours.FULL, signs=UNICODE, plain=False)
-_TARGET = "web:80"
+_LARGE = (Name.OVERVIEW, Name.TUNNELS, Name.PLAN, Name.CODE)
+_TARGET = "self shop2"
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
@@ -46,8 +47,10 @@ def main() -> int:
 def texts() -> dict[str, str]:
     """The text files by name: every screen of a serial line, and some of a large window."""
     return {
-        "tui-80x24.txt": "".join(_screens(_SERIAL, 80, 24, (*NUMBERED, Name.HELP))),
-        "tui-120x40.txt": "".join(_screens(_WINDOW, 120, 40, (Name.OVERVIEW, Name.PLAN))),
+        "tui-80x24.txt": "".join(_screens(_SERIAL, 80, 24, (*NUMBERED, Name.LOGS, Name.HELP))),
+        "tui-120x40.txt": "".join(
+            _screens(_WINDOW, 120, 40, (Name.OVERVIEW, Name.TUNNELS, Name.PLAN, Name.CODE))
+        ),
     }
 
 
@@ -68,18 +71,25 @@ def _screen(known: Known, name: Name, look: Look, width: int, height: int) -> st
 
 
 def _known() -> Known:
+    """All that was said until then, and whatever the screens had asked for."""
+    recording = _recording()
     known = Known()
-    for snapshot in _snapshots():
+    for count, snapshot in enumerate(recording.snapshots, start=1):
         known = heard(known, snapshot)
-    return known
+        for _, said in (one for one in recording.said if one[0] == count):
+            if said.op != "why" or said.fields.get("b") == "shop2":
+                known = answered(known, said.op, said.answer)
+    return replace(known, places=("/media/usb0",))
 
 
-def _snapshots() -> tuple[Snapshot, ...]:
-    return demo()[:_FAULT]
+def _recording() -> Recording:
+    whole = demo()
+    said = tuple(one for one in whole.said if one[0] <= _FAULT)
+    return Recording(whole.snapshots[:_FAULT], said)
 
 
 async def _svg() -> str:
-    app = Terminal(Setting(_WINDOW, replay(()), replay_asker, root=True, first=_known()))
+    app = Terminal(Setting(_WINDOW, Recording(()).feed, Recording(()).ask, root=True, first=_known()))
     async with app.run_test(size=(100, 26)) as pilot:
         await pilot.pause()
         # Without its fonts, which it would fetch from elsewhere: whoever shows it has one of fixed width.

@@ -13,8 +13,9 @@ _EXAMINE = Action("x", "examine all", "examine", changes=True)
 def page(known: Known, width: int, look: Look) -> Page:
     """One row a condition, in full."""
     if known.snapshot is None:
-        return Page(empty="the daemon does not answer: `orillo doctor` in a shell works without it")
+        return Page(empty=look.say("the daemon does not answer: `orillo doctor` in a shell works without it"))
     examined = known.examined
-    head = (line(f"By {len(examined.checks)} checks, when asked last:", Tone.DIM),) if examined else ()
-    rows = tuple(condition(one, width, look, opens=True) for one in known.found())
-    return Page(head, rows, "nothing is wrong: everything is as planned", (_EXAMINE, RESYNC))
+    said = look.say("By {count} checks, when asked last:", count=len(examined.checks)) if examined else ""
+    head = (line(said, Tone.DIM),) if examined else ()
+    made = tuple(condition(one, width, look, opens=True) for one in known.found())
+    return Page(head, made, look.say("nothing is wrong: everything is as planned"), (_EXAMINE, RESYNC))

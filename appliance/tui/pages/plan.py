@@ -1,49 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plan: which one is in force, and what has become of each of its tables. Pure."""
+"""Plan: which one is in force, what has become of its tables, and how it differs from the one before.
+Pure.
+"""
 
 from collections.abc import Iterator
+from typing import Any
 
 from appliance.status.model import Snapshot
-from appliance.status.views import Plans
-from appliance.status.words import ago
+from appliance.status.views import Plans, Slot
 from appliance.tui.difference import Difference, differences
 from appliance.tui.look import Look, Tone
-from appliance.tui.page import Action, Page, Row
-from appliance.tui.pages.parts import RESYNC, fact, facts, title
+from appliance.tui.page import Page, Row
+from appliance.tui.pages.overview import lag, took
+from appliance.tui.pages.parts import RESYNC, before, fact, facts, heads, title, told
 from appliance.tui.state import Known
 from appliance.tui.text import EMPTY, Line, Span, line, table
 
-_CHANGES = Action("c", "what changed", "changes", changes=True)
 _SIGNS = {"+": Tone.GOOD, "-": Tone.BAD, "~": Tone.WARN}
 _HEAD = ("TABLE", "APPLIED", "WAITING", "FAILED", "REASON")
 
 
 def page(known: Known, width: int, look: Look) -> Page:
-    """The plan in a few lines, then its tables as branches."""
+    """The plan and its slots in a few lines, its tables as branches, then what changed."""
     snapshot = known.snapshot
     if snapshot is None or not snapshot.generation:
-        return Page(
-            empty="there is no plan yet: it comes once this device is enrolled and reaches the operator"
-        )
+        text = "there is no plan yet: it comes once this device is enrolled and reaches the operator"
+        return Page(empty=look.say(text))
     names = sorted(snapshot.tables)
     cells = [_cells(snapshot, name, name == names[-1], look) for name in names]
-    head, lines = table(_HEAD, cells, width)
-    rows = tuple(
-        Row((one,), key=name, problem=_open(snapshot, name), detail=_detail(snapshot, name, width))
+    head, lines = table(heads(look, _HEAD), cells, width)
+    made = tuple(
+        Row((one,), key=name, problem=_open(snapshot, name), detail=_detail(snapshot, name, width, look))
         for name, one in zip(names, lines, strict=True)
     )
-    rows += _changes(known.plans, width, look) if known.plans else ()
-    return Page((*_facts(snapshot), EMPTY, head), rows, "no pass was made yet", (_CHANGES, RESYNC))
+    made = (*_changes(known, width, look), Row((EMPTY, head)), *made)
+    return Page(tuple(_facts(snapshot, look)), made, look.say("no pass was made yet"), (RESYNC,))
 
 
-def _changes(plans: Plans, width: int, look: Look) -> tuple[Row, ...]:
-    """What differs from the plan before, by whom and when."""
+def _facts(snapshot: Snapshot, look: Look) -> Iterator[Line]:
+    time = before(look, snapshot)
+    text = look.say("generation {number}, issued {time}", number=snapshot.generation, time=time)
+    yield fact(look, "In force", text + took(snapshot, look))
+    yield fact(look, "Digest", snapshot.digest[:32])
+    behind = lag(snapshot, look)
+    if behind:
+        yield fact(look, "Lag", behind, Tone.WARN)
+    if snapshot.control.refused:
+        yield fact(look, "Refused", snapshot.control.refused, Tone.BAD)
+
+
+def _changes(known: Known, width: int, look: Look) -> Iterator[Row]:
+    """The slots, each with when and by whom, and what differs between them."""
+    plans = known.plan
+    if plans is None:
+        yield Row((fact(look, "Slots", told(look, known, "plan"), Tone.DIM),))
+        return
+    for document, slot in ((plans.plan, plans.slot), (plans.before, plans.slot_before)):
+        if document is not None:
+            yield Row((_slot(document, slot, look),))
     if plans.plan is None or plans.before is None:
-        return (Row((line("There is no plan before this one on this device."),), key="changes"),)
-    came = f"{plans.plan.get('issued_at', '')}"[:19].replace("T", " ")
-    told = f"Since generation {plans.before.get('generation')}, by {plans.plan.get('author')}, {came} UTC"
-    found = [_change(one, look) for one in differences(plans.before, plans.plan)]
-    return (Row((title(told, width, look),), key="changes"), *found)
+        yield Row((line(look.say("There is no plan before this one on this device."), Tone.DIM),))
+        return
+    yield from _between(plans, width, look)
+
+
+def _slot(document: dict[str, Any], slot: Slot | None, look: Look) -> Line:
+    label = look.say("Slot {name}", name=slot.name) if slot else look.say("Slot")
+    came = f"{slot.arrived.astimezone():%Y-%m-%d %H:%M:%S}" if slot and slot.arrived else "?"
+    text = look.say(
+        "generation {number}, came {time}, by {author}",
+        number=document.get("generation", "?"),
+        time=came,
+        author=document.get("author", "?"),
+    )
+    return fact(look, label, text)
+
+
+def _between(plans: Plans, width: int, look: Look) -> Iterator[Row]:
+    found = [_change(one, look) for one in differences(plans.before or {}, plans.plan or {})]
+    number = (plans.before or {}).get("generation", "?")
+    text = look.say("What changed since generation {number}: {count}", number=number, count=len(found))
+    yield Row((title(text, width, look),), key="changes")
+    yield from found
 
 
 def _change(one: Difference, look: Look) -> Row:
@@ -51,14 +89,6 @@ def _change(one: Difference, look: Look) -> Row:
     text = one.text.replace(" -> ", f" {look.signs.arrow} ")
     full = f"{place}: {text}" if text else place
     return Row((line(f"{one.sign} {full}", _SIGNS[one.sign]),), key=place, detail=(line(full),))
-
-
-def _facts(snapshot: Snapshot) -> Iterator[Line]:
-    issued = ago(snapshot.plan_issued_at, snapshot.at)
-    yield fact("In force", f"generation {snapshot.generation}, issued {issued}")
-    yield fact("Digest", snapshot.digest[:32])
-    if snapshot.control.refused:
-        yield fact("Refused", snapshot.control.refused, Tone.BAD)
 
 
 def _open(snapshot: Snapshot, name: str) -> bool:
@@ -77,9 +107,10 @@ def _cells(snapshot: Snapshot, name: str, last: bool, look: Look) -> list[Span]:
     ]
 
 
-def _detail(snapshot: Snapshot, name: str, width: int) -> tuple[Line, ...]:
+def _detail(snapshot: Snapshot, name: str, width: int, look: Look) -> tuple[Line, ...]:
     count = snapshot.tables[name]
     return facts(
+        look,
         (
             ("table", name),
             ("applied", str(count.applied)),

@@ -18,6 +18,7 @@ DOORS = {
     "aiohttp": ("cloud/endpoint/",),
     "textual": ("appliance/tui/",),
     "rich": ("appliance/tui/face.py",),
+    "segno": ("appliance/tui/code.py",),
     "subprocess": ("appliance/netcore/kernel/processes.py",),
     "cryptography": (
         "appliance/netcore/plan/signature.py",

@@ -115,7 +115,12 @@ BEFORE = CacheStatistics(misses=3, expired=1)
         (Answer(0, frozenset({ip_address("10.96.0.10")}), authoritative=True), BEFORE, Source.PLAN),
         (Answer(0, frozenset({ip_address("192.0.2.1")})), BEFORE, Source.CACHE),
         (Answer(0, frozenset({ip_address("192.0.2.1")})), replace(BEFORE, misses=4), Source.FORWARD),
-        (Answer(0, frozenset()), replace(BEFORE, misses=4, expired=2), Source.EXPIRED),
+        (
+            Answer(0, frozenset({ip_address("192.0.2.1")})),
+            replace(BEFORE, misses=4, expired=2),
+            Source.EXPIRED,
+        ),
+        (Answer(2), replace(BEFORE, misses=4, expired=2), Source.FORWARD),
         (None, BEFORE, Source.NOBODY),
     ],
 )

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What keys do."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.tui.commands import Ask, Effect, Quit, Repaint, Save
+from appliance.tui.commands import Ask, Effect, Quit, Repaint, Report, Save
 from appliance.tui.frame import frame, view
 from appliance.tui.keys import paste, press
 from appliance.tui.look import Look
-from appliance.tui.page import NUMBERED, Name
+from appliance.tui.page import NUMBERED, Name, key_of
 from appliance.tui.state import Known
-from appliance.tui.ui import Prompt, Ui
+from appliance.tui.ui import Prompt, Ui, shown
 from tests.unit.status.snapshots import healthy, unenrolled
 from tests.unit.tui.screens import broken, known
 from tests.unit.tui.tokens import TOKEN
@@ -31,7 +33,7 @@ KEYS = [
     "f11",
     "delete",
 ]
-CHARACTERS = "1234567890:/?!rlpsynjkgG qx"
+CHARACTERS = "1234567890-:/?!rlpsynjkgG qxbeik"
 
 
 def typed(ui: Ui, *keys: str, state: Known | None = None) -> tuple[Ui, list[Effect]]:
@@ -48,7 +50,7 @@ def typed(ui: Ui, *keys: str, state: Known | None = None) -> tuple[Ui, list[Effe
 
 @pytest.mark.parametrize(("index", "name"), list(enumerate(NUMBERED)))
 def test_digits_and_function_keys_choose_screens(index: int, name: Name) -> None:
-    assert typed(Ui(page=Name.HELP), str((index + 1) % 10))[0].page is name
+    assert typed(Ui(page=Name.HELP), key_of(name))[0].page is name
     assert press(Ui(), view(known(), Ui(), Look(), 80, 24), f"f{index + 1}", None)[0].page is name
 
 
@@ -126,6 +128,11 @@ def test_no_token_is_told_without_repeating_it() -> None:
 def test_path_and_save() -> None:
     ui, _ = typed(Ui(page=Name.PATH), "p", "web:80", "enter")
     assert (ui.page, ui.target) == (Name.PATH, "web:80")
+    ui, effects = typed(Ui(page=Name.PATH, root=True), "p", "web:80", "enter")
+    assert ui.target == "self web 80"
+    assert [(one.op, one.fields) for one in effects if isinstance(one, Ask)] == [
+        ("why", {"a": "self", "b": "web", "port": 80})
+    ]
     assert typed(Ui(page=Name.SUPPORT), "s", "/tmp/x", "enter")[1] == [Save("/tmp/x")]
     assert typed(Ui(), ":", "save", "enter")[1] == []
 
@@ -134,7 +141,52 @@ def test_commands_may_be_cut_short() -> None:
     assert typed(Ui(), ":", "tun", "enter")[0].page is Name.TUNNELS
     ui, _ = typed(Ui(), ":", "nonsense", "enter")
     assert ui.notice is not None
-    assert "nonsense" in ui.notice.text
+    assert ui.notice.about == {"verb": "'nonsense'"}
+
+
+def test_actions_are_for_the_chosen_tunnel() -> None:
+    ui, effects = typed(Ui(page=Name.TUNNELS, root=True), "down", "p")
+    assert effects == [Ask("probe", "", {"peer": "connector-2"})]
+    ui, effects = typed(Ui(page=Name.TUNNELS, root=True), "i")
+    assert (effects, ui.prompt) == ([], Prompt(":", "reinitiate connector-1", 22))
+    assert typed(ui, "enter")[1] == [Ask("reinitiate", "", {"peer": "connector-1"})]
+    assert typed(ui, "escape")[1] == []
+    ui, effects = typed(Ui(page=Name.TUNNELS, root=True), "down", "enter", "p")
+    assert effects == [Ask("probe", "", {"peer": "connector-2"})]
+
+
+@pytest.mark.parametrize("command", ["probe x", "reinitiate x", "report x", "examine", "resync"])
+def test_what_acts_on_the_device_is_for_root(command: str) -> None:
+    ui, effects = typed(Ui(), ":", command, "enter")
+    assert effects == []
+    assert ui.notice is not None
+    assert "sudo" in ui.notice.text
+
+
+def test_a_name_is_looked_up() -> None:
+    _, effects = typed(Ui(page=Name.DNS), "l", "web", "enter")
+    assert effects == [Ask("lookup", "answered", {"name": "web"})]
+    assert typed(Ui(), ":", "lookup", "enter")[1] == []
+
+
+def test_a_report_goes_to_the_chosen_place() -> None:
+    state = replace(known(healthy()), places=("/media/stick",))
+    here = Ui(page=Name.SUPPORT, root=True)
+    rows = shown(view(state, here, Look(), 80, 24).page, here)
+    place = next(index for index, row in enumerate(rows) if row.key == "/media/stick")
+    ui, effects = typed(here, *["down"] * place, "enter", state=state)
+    assert (effects, ui.prompt and ui.prompt.text) == ([], "report /media/stick/")
+    assert typed(ui, "enter", state=state)[1] == [Report("/media/stick/")]
+
+
+def test_logs_and_code_are_beside_their_screens() -> None:
+    ui, _ = typed(Ui(page=Name.EVENTS), "l")
+    assert ui.page is Name.LOGS
+    assert typed(ui, "escape")[0].page is Name.EVENTS
+    assert typed(ui, "e")[0].page is Name.EVENTS
+    ui, _ = typed(Ui(page=Name.SUPPORT), "k")
+    assert ui.page is Name.CODE
+    assert typed(ui, "escape")[0].page is Name.SUPPORT
 
 
 def test_repaint() -> None:

@@ -37,7 +37,7 @@ def test_every_screen_fits_every_size(name: Name, size: tuple[int, int]) -> None
 
 
 def test_the_most_important_fact_is_on_every_screen() -> None:
-    for name in Name:
+    for name in (one for one in Name if one is not Name.CODE):
         lines = text(known(broken()), Ui(page=name, back=(Name.DOCTOR,)))
         assert lines[1].startswith("FAULT  no tunnel is up"), name
 

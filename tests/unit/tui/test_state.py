@@ -4,13 +4,18 @@
 import msgspec
 
 from appliance.status.model import Condition, Event, Severity
-from appliance.tui.state import answered, changes, heard
+from appliance.tui.look import Look
+from appliance.tui.state import Happening, answered, changes, heard
 from tests.unit.status.snapshots import healthy, unenrolled
 from tests.unit.tui.screens import broken, known, later, with_tunnel
 
 
+def told(one: Happening) -> str:
+    return Look().say(one.text, **one.about)
+
+
 def texts(*words: object) -> list[str]:
-    return [one.text for one in known(*words).happened]  # type: ignore[arg-type]
+    return [told(one) for one in known(*words).happened]  # type: ignore[arg-type]
 
 
 def test_equal_snapshots_are_no_news() -> None:
@@ -18,28 +23,28 @@ def test_equal_snapshots_are_no_news() -> None:
 
 
 def test_what_went_wrong_is_told_once() -> None:
-    told = texts(healthy(), later(broken()), later(broken(), 2))
-    assert "tunnel connector-1 is down: no answer on UDP 500 and 4500" in told
-    assert "traffic goes by no hub (was connector-1)" in told
-    assert "service default/web:http: answered by nobody" in told
-    assert len(told) == len(set(told))
+    said = texts(healthy(), later(broken()), later(broken(), 2))
+    assert "tunnel connector-1 is down: no answer on UDP 500 and 4500" in said
+    assert "traffic goes by - (was connector-1)" in said
+    assert "service default/web:http: answered by nobody" in said
+    assert len(said) == len(set(said))
 
 
 def test_recovery_is_told() -> None:
-    told = texts(broken(), later(healthy()))
-    assert "tunnel connector-1 is up" in told
-    assert any(text.endswith(": over") for text in told)
+    said = texts(broken(), later(healthy()))
+    assert "tunnel connector-1 is up" in said
+    assert any(text.endswith(": over") for text in said)
 
 
 def test_enrolment_and_a_new_plan_are_told() -> None:
-    told = texts(unenrolled(), healthy(), later(msgspec.structs.replace(healthy(), generation=13)))
-    assert "enrolled as shop1" in told
-    assert "plan: generation 12 -> 13" in told
+    said = texts(unenrolled(), healthy(), later(msgspec.structs.replace(healthy(), generation=13)))
+    assert "enrolled as shop1" in said
+    assert "plan: generation 12 -> 13" in said
 
 
 def test_a_silent_daemon_is_told_once_and_its_return_too() -> None:
     found = known(healthy(), "the daemon does not run", "the daemon does not run", later(healthy(), 9))
-    assert [one.text for one in found.happened] == ["the daemon does not run", "the daemon answers again"]
+    assert [told(one) for one in found.happened] == ["the daemon does not run", "the daemon answers again"]
     assert found.trouble == ""
 
 
@@ -61,8 +66,8 @@ def test_a_clock_that_jumped_back_makes_no_rate() -> None:
 
 def test_a_consequence_that_its_cause_hides_is_not_over() -> None:
     cause = Condition("link-down", Severity.FAULT, "no carrier", hides=("no-tunnel", "table-failed"))
-    told = texts(broken(), later(msgspec.structs.replace(broken(), conditions=(cause,))))
-    assert told == ["link-down: no carrier"]
+    said = texts(broken(), later(msgspec.structs.replace(broken(), conditions=(cause,))))
+    assert said == ["link-down: no carrier"]
 
 
 def test_what_the_daemon_remembers_comes_first() -> None:
