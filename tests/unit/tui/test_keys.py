@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.tui.commands import Ask, Effect, Quit, Repaint, Report, Save
@@ -198,6 +198,7 @@ def test_editing() -> None:
     assert ui.prompt == Prompt(":", "xbc", 3)
 
 
+@settings(deadline=None)  # other tests may have the processors
 @given(st.lists(st.one_of(st.sampled_from(KEYS), st.sampled_from(CHARACTERS)), max_size=40))
 def test_no_keys_break_it(keys: list[str]) -> None:
     state = known(broken())
