@@ -4,13 +4,14 @@
 import asyncio
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 from appliance.checks.box import Box
 from appliance.checks.hubs import Asked, ask_hub, ask_hubs
 from appliance.netcore.errors import DoorError
 from appliance.netcore.health.kind import Finding
 from appliance.netcore.plan.model import Peer, Plan
-from appliance.netcore.plan.values import Address, Role
+from appliance.netcore.plan.values import Address, Role, host_prefix
 from appliance.netcore.probe.ike import Answer
 from appliance.netcore.tunnel import PROBE, SITE, IkeSa
 
@@ -95,6 +96,25 @@ async def inside(box: Box) -> list[Finding]:
     elif plan.place.role is Role.EDGE and not any(one.site for one in seen.values()):
         found.append(Finding("hub-none-chosen", f"{', '.join(alive)} up, and no site child is installed"))
         found += [finding for name in alive for finding in _told_why(box, name)]
+    elif plan.place.role is Role.EDGE:
+        found += await _narrowed(box, plan)
+    return found
+
+
+async def _narrowed(box: Box, plan: Plan) -> list[Finding]:
+    """What the hub left out of the site's networks: IKE lets it agree to less than it was asked for."""
+    try:
+        agreed = await box.charon.list_agreed()
+    except DoorError:
+        return []
+    wished = {*plan.prefixes, *map(host_prefix, plan.overlay)}
+    found = []
+    for sa in (one for one in agreed if one.name in box.hubs):
+        carried = [set(map(ip_network, child.local_ts)) for child in sa.children if child.name == SITE]
+        lacking = wished - set().union(*carried) if carried else set()
+        if lacking:
+            evidence = f"the site child lacks {', '.join(sorted(map(str, lacking)))}"
+            found.append(Finding("child-narrowed", evidence, {"peer": sa.name}))
     return found
 
 

@@ -43,8 +43,14 @@ class Step(StrEnum):
 
 
 def conclusion(a: str, b: str, port: int | None, hops: tuple[Hop, ...]) -> Walk:
-    """The walk, with the place where it breaks."""
-    return Walk(a, b, hops, port, next((hop.step for hop in hops if hop.ok is False), ""))
+    """The walk, with the place where it breaks.
+
+    A route that is closed is closed because no tunnel carries it: then the tunnel is what breaks.
+    """
+    failing = [hop.step for hop in hops if hop.ok is False]
+    tunnel = next((step for step in failing if step in (Step.IKE, Step.CHILD)), "")
+    breaks = tunnel if tunnel and failing[0] == Step.ROUTE else next(iter(failing), "")
+    return Walk(a, b, hops, port, breaks)
 
 
 async def walk(box: Box, a: str, b: str, port: int | None) -> AsyncIterator[Hop]:

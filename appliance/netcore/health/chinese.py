@@ -160,6 +160,7 @@ SEEN: Mapping[str, tuple[tuple[str, str], ...]] = {
     "hub-none-chosen": (
         ("{names} up, and no site child is installed", "{names} 正常，但没有安装 site 的 CHILD SA"),
     ),
+    "child-narrowed": (("the site child lacks {networks}", "site 的 CHILD SA 缺少 {networks}"),),
     "esp-blocked": (
         ("SAs are installed; 0 of {sent} pings to {target} came back",
          "SA 已安装；到 {target} 的 {sent} 个 ping 均无返回"),

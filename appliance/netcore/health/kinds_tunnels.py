@@ -138,6 +138,20 @@ TUNNELS: tuple[Kind, ...] = (
         (*_OUT, *_CHARON, *_NO_IKE),
     ),
     Kind(
+        "child-narrowed",
+        _FAULT,
+        Words(
+            "The hub {peer} carries only a part of this site's networks.",
+            "Have {peer} get the newest plan: run `orillo doctor` there; its agent has to reach the operator.",
+        ),
+        Words(
+            "中心 {peer} 只承载本站点的部分网段。",
+            "让 {peer} 获取最新方案：确认其代理在运行并能连上运营端（在其上运行 `orillo doctor`）。",
+        ),
+        (*_OUT, *_CHARON, *_NO_IKE, "agent-not-running"),
+        visible_after=10.0,
+    ),
+    Kind(
         "child-not-installable",
         _DEGRADED,
         Words(

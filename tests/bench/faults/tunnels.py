@@ -192,9 +192,9 @@ def _all_say_why(world: World) -> bool:
     return bool(tunnels) and all(reason_code(tunnel["reason"]) for tunnel in tunnels.values())
 
 
-def _site_refused(world: World) -> bool:
-    tunnels = world.devices[EDGE].status().get("tunnels", {}).values()
-    return all(one["up"] for one in tunnels) and any("TS_UNACCEPTABLE" in one["reason"] for one in tunnels)
+def _all_up(world: World) -> bool:
+    status = world.devices[EDGE].status()
+    return bool(status.get("hub")) and all(one["up"] for one in status["tunnels"].values())
 
 
 TUNNELS = (
@@ -229,11 +229,11 @@ TUNNELS = (
         _told("TS_UNACCEPTABLE"),
     ),
     Fault(
-        "site-refused",
-        "the hubs expect other networks in the site child, and the right ones in the probe's",
-        "child-refused",
+        "site-narrowed",
+        "the hubs expect other networks in the site child, and agree to what the probe's has",
+        "child-narrowed",
         other_networks(SITE),
-        _site_refused,
+        _all_up,
     ),
     Fault(
         "charon-without-esp",
