@@ -17,12 +17,13 @@ _NAMESPACE = "default"
 
 
 class Subject(NamedTuple):
-    """The object that an Event is about."""
+    """The object that an Event is about. Without its uid `kubectl describe` does not show the Event."""
 
     api_version: str
     kind: str
     name: str
     namespace: str = ""
+    uid: str = ""
 
     @property
     def events(self) -> str:
@@ -60,7 +61,7 @@ def _event(subject: Subject, good_news: bool, reason: str, message: str, now: da
     """A core/v1 Event."""
     moment = now.replace(microsecond=0).isoformat().replace("+00:00", "Z")
     about = {"apiVersion": subject.api_version, "kind": subject.kind, "name": subject.name}
-    namespace = {"namespace": subject.namespace} if subject.namespace else {}
+    known = {"namespace": subject.namespace, "uid": subject.uid}
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -68,7 +69,7 @@ def _event(subject: Subject, good_news: bool, reason: str, message: str, now: da
             "name": f"{subject.name}.{secrets.token_hex(8)}",
             "namespace": subject.namespace or _NAMESPACE,
         },
-        "involvedObject": about | namespace,
+        "involvedObject": about | {field: text for field, text in known.items() if text},
         "type": "Normal" if good_news else "Warning",
         "reason": reason,
         "message": message[:1024],

@@ -24,7 +24,12 @@ class Status(Protocol):
 S = TypeVar("S", bound=Status)
 
 
+class _Meta(msgspec.Struct, frozen=True):
+    uid: str = ""
+
+
 class _Found(msgspec.Struct, frozen=True):
+    metadata: _Meta = _Meta()
     status: dict[str, Any] = {}
 
 
@@ -39,6 +44,7 @@ class StatusBoard(Generic[S]):
         self._kind = kind
         self._worth = worth
         self._written: dict[str, S] = {}
+        self._uids: dict[str, str] = {}
 
     def written(self, name: str) -> S | None:
         """What is known to stand there."""
@@ -47,6 +53,7 @@ class StatusBoard(Generic[S]):
     def keep_only(self, names: Container[str]) -> None:
         """Forget all others."""
         self._written = {name: status for name, status in self._written.items() if name in names}
+        self._uids = {name: uid for name, uid in self._uids.items() if name in names}
 
     def forget(self, name: str) -> None:
         """What stands there is not known any more."""
@@ -56,10 +63,11 @@ class StatusBoard(Generic[S]):
         """Look what stands there; whether it was anything that we understand."""
         raw = await self._api.get(self._resource.path_of(name))
         try:
-            found = msgspec.json.decode(raw, type=_Found).status
-            if not found:
+            found = msgspec.json.decode(raw, type=_Found)
+            self._uids[name] = found.metadata.uid
+            if not found.status:
                 return False
-            self._written[name] = convert(found, self._kind)
+            self._written[name] = convert(found.status, self._kind)
         except (msgspec.MsgspecError, ValueError):
             return False  # of another version, or written by hand: ours takes its place
         return True
@@ -71,7 +79,8 @@ class StatusBoard(Generic[S]):
             return
         body = _difference(builtins(before) if before else {}, builtins(status))
         await self._api.patch(f"{self._resource.path_of(name)}/status", {"status": body})
-        subject = Subject(self._resource.api_version, self._resource.kind.name, name)
+        kind, uid = self._resource.kind.name, self._uids.get(name, "")
+        subject = Subject(self._resource.api_version, kind, name, uid=uid)
         for event in news(subject, before.conditions if before else None, status.conditions, now):
             await self._api.create(subject.events, event)
         self._written[name] = status

@@ -111,7 +111,7 @@ class StatusWriter:
             if error.status != _NOT_FOUND or not make:
                 raise
         await self._create(name)
-        return False
+        return await board.find(name)
 
     async def _tell_refused(self) -> None:
         """An Event for each object that is refused, when that begins or has another reason."""

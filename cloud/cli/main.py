@@ -78,6 +78,12 @@ def _restore() -> Verb:
     return restore
 
 
+def _migrate() -> Verb:
+    from cloud.cli import migrate
+
+    return migrate
+
+
 def _bugreport() -> Verb:
     from cloud.cli import bugreport
 
@@ -103,6 +109,7 @@ VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
     "explain": ("tell whether two devices may talk, and why", _explain),
     "backup": ("keep keys, settings and store in one file", _backup),
     "restore": ("make the operator of a backup again", _restore),
+    "migrate": ("make FabEdge's objects in a cluster ours", _migrate),
     "bugreport": ("show what a device's bug report says", _bugreport),
     "version": ("tell the version", _version),
 }

@@ -138,6 +138,8 @@ def _custom(name: str, api_version: str, shape: Any, *, selected: bool = False) 
 NODES = Resource(find_kind("node"), "v1", objects.Node, selected=True)
 DEVICES = _custom("device", "orillo.io/v1alpha1", objects.Device, selected=True)
 COMMUNITIES = _custom("community", "orillo.io/v1alpha1", objects.Community)
+FABEDGE_COMMUNITIES = _custom("community", "fabedge.io/v1alpha1", objects.Community)
+FABEDGE_CLUSTERS = _custom("cluster", "fabedge.io/v1alpha1", objects.FabedgeCluster)
 POOLS = _custom("ippool", "crd.projectcalico.org/v1", objects.IPPool)
 
 #: All that is followed. Of two objects with the same key, the one of the resource that stands later counts.
@@ -150,8 +152,8 @@ RESOURCES = (
     ),
     POOLS,
     _custom("ipamblock", "crd.projectcalico.org/v1", objects.IPAMBlock),
-    _custom("cluster", "fabedge.io/v1alpha1", objects.FabedgeCluster),
-    _custom("community", "fabedge.io/v1alpha1", objects.Community),
+    FABEDGE_CLUSTERS,
+    FABEDGE_COMMUNITIES,
     COMMUNITIES,
     DEVICES,
 )
