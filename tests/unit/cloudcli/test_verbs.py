@@ -206,7 +206,7 @@ def test_version(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [verb for verb in VERBS if verb not in ("init", "restore", "version", "bugreport")]
+    "verb", [verb for verb in VERBS if verb not in ("init", "restore", "version", "bugreport", "migrate")]
 )
 def test_no_operator_here(run: Run, verb: str, tmp_path: Path) -> None:
     words = {
