@@ -142,7 +142,7 @@ TUNNELS: tuple[Kind, ...] = (
         _FAULT,
         Words(
             "The hub {peer} carries only a part of this site's networks.",
-            "Have {peer} get the newest plan: run `orillo doctor` there; its agent has to reach the operator.",
+            "Have {peer} get the newest plan: run `orillo doctor` there, and see that its agent is online.",
         ),
         Words(
             "中心 {peer} 只承载本站点的部分网段。",
