@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device with no clock of its own, far behind the operator's, whose certificates are of today."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +17,7 @@ from appliance.sync.client import ControlClient
 from appliance.sync.enroll import enroll
 from appliance.sync.errors import TlsError
 from appliance.sync.identity import load_identity
+from tests.bench.faults.board import faketime
 from tests.fakes.control_endpoint import FakeCa, FakeControlEndpoint
 
 _YEARS = timedelta(days=20 * 365)
@@ -63,3 +67,29 @@ async def test_clock_that_was_set_back_revives_no_certificate(
     with pytest.raises(TlsError, match="not valid at this time"):
         await client.plan(None, 0)
     await client.close()
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("endpoint", [timedelta()], indirect=True)
+async def test_command_enrols_on_a_device_whose_clock_says_1990(
+    endpoint: FakeControlEndpoint, tmp_path: Path
+) -> None:
+    """The whole program, OpenSSL in it too, sees another time (libfaketime)."""
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": faketime(),
+        "FAKETIME": "1990-01-01 00:00:00",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "appliance.cli.main", "--root", str(tmp_path / "device")),
+        *("enroll", endpoint.token("shop1")),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, said
+    device = load_identity(Paths(tmp_path / "device"))
+    assert device is not None
+    assert device.not_after > datetime.now(UTC)
