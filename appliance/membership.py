@@ -22,11 +22,12 @@ from appliance.netcore.plan.values import builtins
 from appliance.paths import Paths
 from appliance.status.model import Control
 from appliance.status.views import Plans, Slot
-from appliance.sync.client import ControlClient
 from appliance.sync.clock import Clock
 from appliance.sync.confirm import Confirmation
+from appliance.sync.control import ControlClient
 from appliance.sync.errors import IdentityError
 from appliance.sync.follow import Follower, Listeners
+from appliance.sync.hands import HERE, Hands
 from appliance.sync.identity import DeviceIdentity, load_identity
 from appliance.sync.store import Held, PlanStore
 from appliance.sync.timing import Timing
@@ -54,13 +55,14 @@ class Membership:
     `on_disk` is what was found wrong with the files of either.
     """
 
-    def __init__(self, paths: Paths, around: Surroundings) -> None:
+    def __init__(self, paths: Paths, around: Surroundings, hands: Hands = HERE) -> None:
         self.device: DeviceIdentity | None = None
         self.held: Held | None = None
         self.control = Control()
         self.on_disk = OnDisk()
         self._paths = paths
         self._around = around
+        self._hands = hands
         self._enrolled = asyncio.Event()
         self._follower: Follower | None = None
         self._confirmation: Confirmation | None = None
@@ -88,14 +90,11 @@ class Membership:
 
     async def enroll(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Redeem a token for somebody at the status socket. Raises `DoorError`, which never has the token."""
-        # Imported when used: X.509 in Python is what the idle daemon can do without.
-        from appliance.sync.enroll import enroll
-
         try:
             token = parse_token(str(request.get("token", "")))
         except TokenError as error:
             raise IdentityError(str(error)) from error
-        device = await enroll(self._paths, token)
+        device = await self._hands.enroll(self._paths, token, "")
         self._take(device)
         return {"identity": device.identity}
 
@@ -103,7 +102,7 @@ class Membership:
         """The plan in force and the one before it, to see what changed. Raises `DoorError`."""
         if self.device is None:
             raise IdentityError("this device is not enrolled, so it has no plan")
-        loaded = PlanStore(self._paths.plans, self.device.plan_keys, self.device.identity).load()
+        loaded = await asyncio.to_thread(self._store(self.device).load)
         plans = Plans(
             plan=builtins(loaded.held.plan) if loaded.held else None,
             before=builtins(loaded.before.plan) if loaded.before else None,
@@ -175,8 +174,11 @@ class Membership:
         self._around.changed()
         return None
 
+    def _store(self, device: DeviceIdentity) -> PlanStore:
+        return PlanStore(self._paths.plans, device.plan_keys, device.identity, self._hands.verify)
+
     def _take(self, device: DeviceIdentity) -> None:
-        store = PlanStore(self._paths.plans, device.plan_keys, device.identity)
+        store = self._store(device)
         self._confirmation = Confirmation(store, time.monotonic)
         refused = tuple(self._confirmation.refused_slots)
         for reason in refused:
@@ -198,7 +200,7 @@ class Membership:
             control=self._control_changed,
         )
         timing = Timing(now=self._clock.now)
-        return Follower(self._paths, device, self.held, ControlClient, tell, timing)
+        return Follower(self._paths, device, self.held, ControlClient, tell, timing, self._hands)
 
     def _keep(self) -> Held | None:
         """The plan to go back to if the one that is about to come proves bad."""
@@ -216,7 +218,7 @@ class Membership:
     def _renewed(self, device: DeviceIdentity) -> None:
         self.device = device
         if self._confirmation is not None:
-            self._confirmation.rely_on(PlanStore(self._paths.plans, device.plan_keys, device.identity))
+            self._confirmation.rely_on(self._store(device))
         self._around.changed()
 
     def _control_changed(self) -> None:

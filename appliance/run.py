@@ -42,21 +42,23 @@ from appliance.netcore.probe.peers import PeerProbes
 from appliance.netcore.reconcile.doors import Doors, look, open_doors
 from appliance.netcore.reconcile.drift import DriftWatch
 from appliance.netcore.reconcile.guard import Guard
-from appliance.netcore.reconcile.passes import Step, Wish, boot_order, one_pass
+from appliance.netcore.reconcile.passes import Wish, boot_order, signs
 from appliance.netcore.reconcile.retries import Retries
 from appliance.netcore.reconcile.steering import TunnelSteering
+from appliance.netcore.reconcile.unmoved import Passes
 from appliance.netcore.spec import Capability
 from appliance.netcore.tunnel import Health, Reach
 from appliance.notify import ALIVE, READY, STOPPING, notify
 from appliance.paths import Paths
 from appliance.quiet import WhenQuiet
 from appliance.settings import Settings
-from appliance.snapshot import Known, report, snapshot
+from appliance.snapshot import Known, news, report, snapshot
 from appliance.status.log import LogRing
 from appliance.status.metrics import render
 from appliance.status.metrics_server import MetricsServer
 from appliance.status.model import Snapshot
 from appliance.status.server import Offered, StatusServer
+from appliance.sync.hands import APART
 from appliance.sync.identity import DeviceIdentity
 
 log = logging.getLogger(__name__)
@@ -108,10 +110,10 @@ class Agent:
         self._drift = DriftWatch(lambda: datetime.now(UTC))
         self._guard = Guard(doors.paths.guard)
         self._guarded: object = None
-        self._steps: tuple[Step, ...] = boot_order(doors)
+        self._passes = Passes(boot_order(doors), signs(doors), time.monotonic)
         self._quiet = WhenQuiet(QUIET, give_back)
         around = Surroundings(self._membership_changed, self._report, self._hub_answers)
-        self._membership = Membership(doors.paths, around)
+        self._membership = Membership(doors.paths, around, APART)
         questions = Questions(doors.paths, self._look)
         desk = Desk(doors, lambda: self._known, self._steering, self._pinger.ping, log_ring)
         commands = {
@@ -189,6 +191,7 @@ class Agent:
         return hub is not None and self._probes.reach().get(hub, Reach()).health is Health.ALIVE
 
     async def _resync(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._passes.forget()
         self._steering.hurry()
         self._membership.wake()
         self._watch.again()
@@ -234,12 +237,12 @@ class Agent:
         facts = await self._facts(plan)
         leaf = read_text(device.certificate) or ""
         self._remember_closed(plan, facts)
-        outcomes = await one_pass(self._steps, Wish(plan, facts, leaf))
+        outcomes = await self._passes.run(Wish(plan, facts, leaf))
         for name in self._drift.judge((plan.generation, plan.issued_at, facts, leaf), outcomes):
             log.warning("drift: %s: %s put back", name, ", ".join(outcomes[name].changed[:5]))
+        tables = {name: outcome.count() for name, outcome in outcomes.items()}
         due = self._steering.step(plan, facts)
         self._ownership.update_own(self._steering.carried())
-        tables = {name: outcome.count() for name, outcome in outcomes.items()}
         self._tell(facts, tables)
         self._note_applied(plan.generation, tables)
         link_up = any(prefix not in plan.prefixes for prefix in facts.connected)
@@ -291,6 +294,7 @@ class Agent:
             before = self._known.tables.get(name, PhaseCount())
             if count.reason and count.reason != before.reason:
                 log.log(logging.ERROR if count.failed else logging.INFO, "%s: %s", name, count.reason)
+        before_all = self._known
         self._known = replace(
             self._known,
             facts=facts,
@@ -301,5 +305,6 @@ class Agent:
             drift=self._drift.tell(),
         )
         self._status.changed()
-        self._watch.changed()
-        self._membership.report_changed()
+        if news(self._known, before_all):
+            self._watch.changed()
+            self._membership.report_changed()

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from appliance import __version__
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.services import choose
@@ -98,6 +100,15 @@ def report(known: Known, identity: Identity, at: datetime) -> Report:
         refused=known.control.refused,
         drift={name: one.repairs for name, one in known.drift.items()},
     )
+
+
+def news(known: Known, before: Known) -> bool:
+    """Whether a pass found anything that was otherwise before it; times and counters always are."""
+    return (known.facts, known.tables, _standing(known)) != (before.facts, before.tables, _standing(before))
+
+
+def _standing(known: Known) -> dict[str, TunnelState]:
+    return {name: replace(state, rtt=None) for name, state in known.tunnels.items()}
 
 
 def _state(known: Known) -> State:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine: clock, disk, memory, kernel, programs."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from appliance.netcore.errors import DoorError
 from appliance.netcore.health.kind import Finding
 from appliance.netcore.kernel import host
 from appliance.netcore.kernel.capability import probe
+from appliance.netcore.kernel.processes import which
 from appliance.netcore.plan.values import Role
 from appliance.netcore.spec import Ipsec
 from appliance.sync.clock import BUILT, Clock
@@ -80,7 +80,7 @@ async def programs(box: Box) -> list[Finding]:
     found = [
         Finding("program-missing", f"{name} is not on the path", {"program": name, "package": package})
         for name, package in _PACKAGES.items()
-        if not _usable(shutil.which(name))
+        if not _usable(which(name))
     ]
     if box.role is not Role.CLOUD_NODE and not any(_usable(path) for path in _CHARON):
         about = {"program": "charon", "package": "strongswan-charon"}

@@ -3,8 +3,8 @@
 
 import asyncio
 import json
+import os
 import platform
-import secrets
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +50,7 @@ async def gather(box: Box, *, hash_addresses: bool) -> dict[str, str]:
     texts["unbound.json"] = await _try(_unbound(box))
     texts = {name: without_secrets(text) for name, text in texts.items()}
     if hash_addresses:
-        salt = secrets.token_bytes(16)
+        salt = os.urandom(16)
         texts = {name: without_addresses(text, salt) for name, text in texts.items()}
     texts = dict(_fitting(texts))
     return {"manifest.json": _manifest(box, hash_addresses=hash_addresses, names=sorted(texts)), **texts}

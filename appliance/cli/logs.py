@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's log on standard error: lines for people, or JSON objects for programs."""
 
-import json
 import logging
 import os
 import sys
@@ -38,6 +37,9 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
+        # Imported when used: most owners let the journal keep the fields.
+        import json
+
         return json.dumps(line, ensure_ascii=False)
 
 

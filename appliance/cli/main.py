@@ -55,6 +55,10 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
             from appliance.cli import run
 
             return run.run(paths)
+        case "apart":
+            from appliance.cli import apart
+
+            return apart.run()
         case "status":
             from appliance.cli import status
 
@@ -124,6 +128,8 @@ def parser() -> argparse.ArgumentParser:
     enroll.add_argument("token", metavar="TOKEN", help="the token, - for standard input, or @FILE")
     enroll.add_argument("--name", default="", help="whom to enrol as; only a token for several asks for it")
     enroll.add_argument("--once", action="store_true", help="a device that is a member already stays so")
+    # For the daemon alone, and so without a line of help.
+    verbs.add_parser("apart")
     verbs.add_parser("run", parents=[output], help="run the site's network until stopped")
     verbs.add_parser("status", parents=[output], help="say how the device stands")
     purge = verbs.add_parser("purge", parents=[output], help="take back all that was done to this host")

@@ -6,8 +6,11 @@ other.
 """
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import msgspec
 
 #: Elements by the text that nft lists them with; a set's have no value, a map's one each.
 Elements = Mapping[str, str | None]
@@ -30,6 +33,19 @@ def ruleset(base: str, elements: Mapping[str, Elements]) -> Ruleset:
     """A ruleset to load; sets with no elements are left out, as the kernel would not list any."""
     filled = {name: dict(members) for name, members in elements.items() if members}
     return Ruleset(hashlib.sha256(base.encode()).hexdigest()[:32], filled, base)
+
+
+class Packed:
+    """A ruleset without its text, to be remembered: ten thousand services are megabytes as objects."""
+
+    def __init__(self, whole: Ruleset) -> None:
+        self.digest = whole.digest
+        self._elements = zlib.compress(msgspec.json.encode(whole.elements), 1)
+
+    def ruleset(self) -> Ruleset:
+        """As it was."""
+        elements = msgspec.json.decode(zlib.decompress(self._elements), type=dict[str, dict[str, str | None]])
+        return Ruleset(self.digest, elements)
 
 
 @dataclass(frozen=True)

@@ -62,3 +62,8 @@ def _read(file: Path) -> datetime | None:
     except (DoorError, ValueError):
         return None
     return moment if moment.tzinfo is not None else None
+
+
+def at_least(*dates: datetime) -> Callable[[], datetime]:
+    """The host's clock, but not before these dates or before this program was made."""
+    return lambda: max(host_clock(), BUILT, *dates)

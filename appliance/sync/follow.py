@@ -6,7 +6,7 @@ Being offline is a state of a site, not an error: one line in the log when it be
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -21,8 +21,9 @@ from appliance.netcore.plan.exchange import PLAN_NONE, Report, TrustAnswer
 from appliance.paths import Paths
 from appliance.status.model import Control
 from appliance.sync.errors import ControlError, RefusedError
+from appliance.sync.hands import HERE, Hands
 from appliance.sync.identity import DeviceIdentity, believe
-from appliance.sync.renew import renew, renewal_due
+from appliance.sync.renew import renewal_due
 from appliance.sync.reporting import Reporter
 from appliance.sync.store import Held, PlanStore
 from appliance.sync.timing import WAIT, Timing, back_off
@@ -99,6 +100,7 @@ class Follower:
         connect: Callable[[DeviceIdentity], Endpoint],
         tell: Listeners,
         timing: Timing | None = None,
+        hands: Hands = HERE,
     ) -> None:
         self.control = Control(url=device.control_url)
         self.held = held
@@ -109,6 +111,7 @@ class Follower:
         self._endpoint = connect(device)
         self._tell = tell
         self._timing = timing or Timing()
+        self._hands = hands
         self._etag = held.digest if held else None
         self._woken = asyncio.Event()
         self._renew_after: datetime | None = None
@@ -197,7 +200,7 @@ class Follower:
             return Polled.NOT_KEPT
 
     def _take(self, data: bytes) -> Polled:
-        store = PlanStore(self._paths.plans, self._device.plan_keys, self._device.identity)
+        store = self._store(self._device.plan_keys)
         offered = store.verify(data)
         self._set_control(offered=offered.plan.generation)
         if self.held is not None and offered.digest == self.held.digest:
@@ -211,6 +214,9 @@ class Follower:
         self._tell.plan(self.held)
         self._reporter.changed()
         return Polled.PLAN
+
+    def _store(self, plan_keys: Mapping[str, str]) -> PlanStore:
+        return PlanStore(self._paths.plans, plan_keys, self._device.identity, self._hands.verify)
 
     def _check(self, store: PlanStore, offered: Held) -> None:
         generation = offered.plan.generation
@@ -269,7 +275,7 @@ class Follower:
         before = self._endpoint
         try:
             data = read(self.held.slot) or b""
-            PlanStore(self._paths.plans, trust.plan_keys, self._device.identity).verify(data)
+            self._store(trust.plan_keys).verify(data)
             device = believe(self._paths, self._device, trust.ca, trust.plan_keys)
             endpoint = before if device is self._device else self._connect(device)
         except (PlanError, DoorError) as error:
@@ -291,7 +297,7 @@ class Follower:
             return
         before = self._endpoint
         try:
-            device = await renew(self._paths, self._device, before)
+            device = await self._hands.renew(self._paths, self._device, before)
             self._endpoint = self._connect(device)
         except DoorError as error:
             log.warning("certificate: not renewed, tried again in an hour: %s", error)

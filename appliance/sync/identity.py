@@ -7,8 +7,6 @@ enrolment and renewal change everything in one rename, and a power cut leaves th
 
 import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,12 +93,13 @@ def staging(paths: Paths) -> Iterator[Path]:
         paths.state.mkdir(parents=True, exist_ok=True)
     with _alone(paths):
         with _told(paths):
-            staged = Path(tempfile.mkdtemp(prefix="identity-", dir=paths.state))
+            staged = paths.state / f"identity-{os.urandom(6).hex()}"
+            staged.mkdir(0o700)
         try:
             yield staged
         finally:
             if not _is_current(paths, staged):
-                shutil.rmtree(staged, ignore_errors=True)
+                _remove(staged)
 
 
 @contextmanager
@@ -177,7 +176,7 @@ def forget_identity(paths: Paths) -> bool:
         if paths.identity.is_symlink():
             paths.identity.unlink()
         elif there:
-            shutil.rmtree(paths.identity)
+            _remove(paths.identity)
         _drop_others(paths, None)
         return there
 
@@ -192,12 +191,19 @@ def _point_to(paths: Paths, staged: Path) -> None:
     _sync(paths.state)
 
 
+def _remove(directory: Path) -> None:
+    """As far as it can be removed. Imported when used: `shutil` knows archives, and their compressions."""
+    import shutil
+
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def _drop_others(paths: Paths, keep: Path | None) -> None:
     for path in paths.state.glob("identity-*"):
         if path.is_symlink():
             path.unlink()
         elif path != keep:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
 
 
 def _is_current(paths: Paths, staged: Path) -> bool:

@@ -5,7 +5,7 @@ Beside the slots stand the trial that runs, if one does, and the digests of plan
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from appliance.netcore.kernel.files import read, remove, write_atomic
 from appliance.netcore.plan.codec import PlanError
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Plan
-from appliance.netcore.plan.signature import verify
+from appliance.sync.hands import verify_here
 from appliance.trial import Sign, Trial
 
 _SLOTS = ("a.json", "b.json")
@@ -59,19 +59,30 @@ class _Digest(msgspec.Struct):
 
 
 class PlanStore:
-    """The slots below `directory`, read with the trust of one identity."""
+    """The slots below `directory`, read with the trust of one identity; `verify` as in `sync.hands`."""
 
-    def __init__(self, directory: Path, plan_keys: Mapping[str, str], owner: Identity) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        plan_keys: Mapping[str, str],
+        owner: Identity,
+        verify: Callable[[bytes, Mapping[str, str], Identity], Plan] = verify_here,
+    ) -> None:
         self._directory = directory
         self._plan_keys = plan_keys
         self._owner = owner
+        self._verify = verify
+        #: What is on its way from arrival to its slot, and so verified already.
+        self._verified: tuple[bytes, Plan] | None = None
 
     def verify(self, data: bytes, slot: Path | None = None) -> Held:
         """The plan in `data`, if it may be believed and this agent is new enough for it.
 
         Both on arrival and at every load: an agent can be put back to an older one. Raises `PlanError`.
         """
-        plan = verify(data, self._plan_keys, self._owner)
+        if self._verified is None or self._verified[0] != data:
+            self._verified = (data, self._verify(data, self._plan_keys, self._owner))
+        plan = self._verified[1]
         if _release(plan.min_agent) > _release(__version__):
             raise PlanError(
                 f"generation {plan.generation} needs agent {plan.min_agent}, this is {__version__}: update it"

@@ -8,7 +8,16 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from appliance.netcore.plan.exchange import PLAN_NONE, REVOKED, TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED
+import msgspec
+
+from appliance.netcore.plan.exchange import (
+    PLAN_NONE,
+    REVOKED,
+    TOKEN_EXPIRED,
+    TOKEN_UNKNOWN,
+    TOKEN_USED,
+    Refusal,
+)
 from appliance.sync.errors import ControlError, RefusedError, TlsError, UnreachableError
 
 _NEW_TOKEN = "get a new one with `orillo-cloud token create --name NODE`"  # noqa: S105 -- a sentence
@@ -37,6 +46,15 @@ def refusal(status: int, code: str, message: str, where: str) -> RefusedError:
         return RefusedError(code, _REFUSALS[code])
     detail = message or "it gave no reason"
     return RefusedError(code or f"http-{status}", f"{where} refused with status {status}: {detail}")
+
+
+def refused(status: int, body: bytes, where: str) -> RefusedError:
+    """The error for an answer of that status, by what its body says."""
+    try:
+        said = msgspec.json.decode(body, type=Refusal)
+    except msgspec.MsgspecError:
+        said = Refusal(error="", message="")
+    return refusal(status, said.error, said.message, where)
 
 
 def trouble(error: BaseException, where: str) -> ControlError:

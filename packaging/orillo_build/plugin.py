@@ -18,6 +18,18 @@ from orillo_build.trims import trimmed
 ImportDetection._stdlib_modules_names = ()  # noqa: SLF001 -- there is no option for it
 
 
+_EXEC_ONCE = """
+#undef PyImport_ExecCodeModuleObject
+#include <Python.h>
+
+PyObject *orillo_exec_once(PyObject *name, PyObject *code, PyObject *path, PyObject *cached) {
+    PyObject *module = PyImport_ExecCodeModuleObject(name, code, path, cached);
+    Py_DECREF(code);
+    return module;
+}
+"""
+
+
 class OrilloPlugin(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka has no types
     """Our own packages to C, all others as they are."""
 
@@ -32,6 +44,18 @@ class OrilloPlugin(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka has no typ
     def decideCompilation(self, module_name: Any) -> str | None:
         """`bytecode` for a module of others; else Nuitka decides."""
         return "bytecode" if is_of_others(module_name.asString()) else None
+
+    def getPreprocessorSymbols(self, onefile: bool) -> dict[str, str]:
+        """Bytecode of modules is executed by a function of ours."""
+        del onefile
+        return {"PyImport_ExecCodeModuleObject": "orillo_exec_once"}
+
+    def getExtraCodeFiles(self) -> dict[str, str]:
+        """That function. Nuitka 4.3 keeps a reference to each module's code for ever.
+
+        With it go the code of the module's body and of its classes, and all that these define and drop again.
+        """
+        return {"orillo_exec_once.c": _EXEC_ONCE}
 
     def onModuleSourceCode(self, module_name: Any, source_filename: str, source_code: str) -> str:
         """The source as it is built."""

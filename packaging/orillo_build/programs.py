@@ -26,7 +26,6 @@ BYTECODE = (
     "msgspec",
     "platformdirs",
     "pygments",
-    "pyroute2",
     "rich",
     "segno",
     "textual",
@@ -87,6 +86,7 @@ _TERMINAL = ("appliance.cli.tui", "appliance.tui", "click", "platformdirs", "ric
 _UNREACHED = (
     "concurrent.futures.process",
     "httpx._main",
+    "typing_extensions",
     "xml",
     "xmlrpc",
 )
@@ -106,7 +106,6 @@ _DAEMON = (
     "cryptography",
     "httpcore",
     "httpx",
-    "pyroute2",
     "vici",
 )
 

@@ -27,27 +27,44 @@ class Trim:
         return source.replace(self.old, self.new)
 
 
-_NO_PROCESSES = "import types\nmultiprocessing = types.SimpleNamespace(Pipe=None, Process=None, Queue=None)\n"
+_MSGSPEC = "from . import inspect, json, msgpack, structs, toml, yaml\n"
+_FLAGS = (
+    "import types\n"
+    "ast = types.SimpleNamespace(NodeVisitor=object)\n"
+    "dis = types.SimpleNamespace(COMPILER_FLAG_NAMES={1: 'OPTIMIZED', 2: 'NEWLOCALS', 4: 'VARARGS', "
+    "8: 'VARKEYWORDS', 16: 'NESTED', 32: 'GENERATOR', 64: 'NOFREE', 128: 'COROUTINE', "
+    "256: 'ITERABLE_COROUTINE', 512: 'ASYNC_GENERATOR'})\n"
+)
+_DATETIME = (
+    "from _datetime import *\n"
+    "from _datetime import datetime_CAPI, UTC\n"
+    "__all__ = ('date', 'datetime', 'time', 'timedelta', 'timezone', 'tzinfo', 'MINYEAR', 'MAXYEAR', 'UTC')\n"
+)
 
 TRIMS = (
-    Trim("pyroute2", "", "", "the package imports all that it has; we use rtnetlink alone"),
+    Trim("vici", "", "", "its session blocks; we use its coding of packets"),
+    Trim("msgspec", _MSGSPEC, "from . import json, structs\n", "the formats that no document of ours has"),
+    Trim("msgspec.json", "from ._json_schema import schema, schema_components\n", "", "never asked for"),
     Trim(
-        "pyroute2.config",
-        "import multiprocessing\n",
-        _NO_PROCESSES,
-        "only for sockets in other network namespaces",
+        "datetime",
+        "",
+        _DATETIME,
+        "its second implementation, in Python, which it drops at once",
     ),
     Trim(
-        "pyroute2.process",
-        "import multiprocessing\n",
-        _NO_PROCESSES,
-        "only for sockets in other network namespaces",
+        "uuid",
+        "    import platform\n    _platform_system = platform.system()\n",
+        "    _platform_system = 'Linux'\n",
+        "msgspec wants the type alone",
     ),
+    Trim("subprocess", "import locale\n", "", "only for text, and what we exchange is bytes"),
+    Trim("inspect", "import ast\nimport dis\n", _FLAGS, "what is asked of it is kinds and signatures"),
+    Trim("inspect", "import tokenize\n", "", "only for source, and there is none"),
     Trim(
-        "pyroute2.netlink.rtnl.iprsocket",
-        "from unittest import mock\n",
-        "import types\nmock = types.SimpleNamespace(Mock=object)\n",
-        "a placeholder for what synchronous sockets lack",
+        "linecache",
+        "import tokenize\n",
+        "import types\ntokenize = types.SimpleNamespace(open=open)\n",
+        "only for source, and there is none",
     ),
 )
 

@@ -13,7 +13,7 @@ import pytest
 from appliance.netcore.plan.token import parse_token
 from appliance.paths import Paths
 from appliance.sync import tls
-from appliance.sync.client import ControlClient
+from appliance.sync.control import ControlClient
 from appliance.sync.enroll import enroll
 from appliance.sync.errors import TlsError
 from appliance.sync.identity import load_identity

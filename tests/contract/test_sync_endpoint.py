@@ -21,7 +21,7 @@ from appliance.netcore.plan.exchange import (
 from appliance.netcore.plan.signature import verify
 from appliance.netcore.plan.token import Token, parse_token
 from appliance.paths import Paths
-from appliance.sync.client import ControlClient
+from appliance.sync.control import ControlClient
 from appliance.sync.enroll import enroll
 from appliance.sync.errors import IdentityError, RefusedError, TlsError, UnreachableError
 from appliance.sync.identity import DeviceIdentity, load_identity

@@ -13,7 +13,7 @@ import pytest
 
 from appliance.netcore.plan.exchange import Report
 from appliance.paths import Paths
-from appliance.sync.client import ControlClient
+from appliance.sync.control import ControlClient
 from appliance.sync.follow import Follower, Listeners
 from appliance.sync.identity import DeviceIdentity, load_identity
 from appliance.sync.store import Held

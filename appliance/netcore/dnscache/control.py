@@ -80,6 +80,11 @@ class UnboundControl:
         if zone != ".":
             await self._ask(f"local_zone_remove {zone}")
 
+    async def instance(self) -> str:
+        """Which unbound answers, by its process: another one has lost what came over the socket."""
+        lines = (await self._ask("status")).splitlines()
+        return next((line for line in lines if "(pid " in line), "")
+
     async def reload(self) -> None:
         """Read the configuration anew; cache, and data that came over the socket, are lost."""
         await self._ask("reload")

@@ -2,7 +2,6 @@
 """Files that other programs read and that a power cut must not tear."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,8 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     """
     with _told("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
+        temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
                 os.fchmod(file.fileno(), mode)
@@ -46,6 +45,16 @@ def read_text(path: Path) -> str | None:
     """As `read`, decoded; bytes that are no UTF-8 are replaced, since no file of the host may stop us."""
     data = read(path)
     return None if data is None else data.decode(errors="replace")
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """What differs after the file was written or replaced; None if there is none. Raises `DoorError`."""
+    with _told("look at", path):
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def mode_of(path: Path) -> int | None:

@@ -4,7 +4,7 @@
 The table says itself what it holds: its comment has the digest of the rules that were wanted, and the set
 `seal` a short hash of the rules as the kernel listed them right after. So a fresh agent knows what is there,
 and whether somebody changed it since, without any file. It is text and a process, because libnftables' JSON
-costs far more memory and pyroute2 knows no maps.
+costs far more memory.
 """
 
 import hashlib

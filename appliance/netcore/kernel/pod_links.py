@@ -3,7 +3,8 @@
 
 from dataclasses import dataclass
 
-from appliance.netcore.kernel.rtnetlink import Message, Netlink
+from appliance.netcore.kernel.netlink_wire import Message
+from appliance.netcore.kernel.rtnetlink import Netlink
 from appliance.netcore.plan.values import Address
 
 #: Neighbour states by their bits (rtnetlink(7), NUD_*), in ip-neighbour(8)'s words.

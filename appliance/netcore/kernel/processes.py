@@ -8,6 +8,7 @@ import asyncio
 import os
 import select
 import signal
+import subprocess
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from pathlib import PurePath
@@ -73,6 +74,28 @@ def end(pid: int, patience: float = 10.0) -> None:
     raise DoorError(
         f"process {pid} does not end, not even by SIGKILL: /proc/{pid}/stack says what it waits for"
     )
+
+
+def call(*argv: str, input: bytes = b"", timeout: float = 30.0) -> bytes:  # noqa: A002 -- as subprocess.run
+    """As `run`, for those who can't wait: nothing else happens in this process meanwhile."""
+    try:
+        done = subprocess.run(argv, input=input, capture_output=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DoorError(f"{argv[0]} did not end within {timeout:g} s and was killed") from error
+    except OSError as error:
+        raise DoorError(f"{argv[0]} can't be started: {error.strerror}") from error
+    if done.returncode:
+        raise DoorError(f"{_words(argv)} ended with {_status(done.returncode)}: {_last_line(done.stderr)}")
+    return done.stdout
+
+
+def which(program: str) -> str | None:
+    """Where `program` is found, as a shell would; `shutil` has the same and much more to keep in memory."""
+    for directory in os.get_exec_path():
+        path = f"{directory}/{program}"
+        if os.access(path, os.X_OK):
+            return path
+    return None
 
 
 def missing(program: str) -> str:

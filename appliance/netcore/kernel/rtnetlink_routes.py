@@ -2,10 +2,12 @@
 """The routes and rules of ours in the kernel, and what it knows of the way to others."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from appliance.netcore.errors import NotYetError
-from appliance.netcore.kernel.rtnetlink import Message, Netlink, RefusedError, family, index_of
+from appliance.netcore.kernel.netlink_wire import Message
+from appliance.netcore.kernel.rtnetlink import Netlink, RefusedError, family, index_of
 from appliance.netcore.plan.values import Address
 from appliance.netcore.spec import (
     HOLDER,
@@ -51,8 +53,9 @@ class RouteDoor:
         names = {link.index: link.name for link in (await self._netlink.links()).values()}
         found = [
             _route(message, names)
-            for message in await self._dump_routes()
-            if message.number("RTA_TABLE") in _TABLES.values() and message.field("proto") == PROTOCOL
+            for table in _TABLES.values()
+            for message in await self._dump_routes(table)
+            if message.number("RTA_TABLE") == table and message.field("proto") == PROTOCOL
         ]
         return {route.key: route for route in found if route is not None}
 
@@ -123,7 +126,7 @@ class RouteDoor:
     async def connected(self) -> tuple[Connected, ...]:
         """The prefixes on the links of the host that are not ours, sorted. Raises `DoorError`."""
         names = {link.index: link.name for link in (await self._netlink.links()).values()}
-        found = {_connected(message, names) for message in await self._dump_routes()}
+        found = {_connected(message, names) for message in await self._dump_routes(_MAIN_TABLE)}
         return tuple(sorted((one for one in found if one is not None), key=_order))
 
     async def purge_table(self, table: int) -> list[str]:
@@ -132,15 +135,16 @@ class RouteDoor:
         for rule in await self._rules(table, table):
             await self.delete_rule(rule)
             removed.append(f"{rule.key} to table {table}")
-        for message in await self._dump_routes():
+        for message in await self._dump_routes(table):
             if message.number("RTA_TABLE") == table:
                 fields = _of_message(message) | {"scope": _SCOPE_NOWHERE, "type": 0}
                 if await self._netlink.remove("a route", "route", **fields):
                     removed.append(f"route {message.destination()} of table {table}")
         return removed
 
-    async def _dump_routes(self) -> list[Message]:
-        return [*await self._netlink.dump("route", 4), *await self._netlink.dump("route", 6)]
+    async def _dump_routes(self, table: int) -> Iterator[Message]:
+        """Of one routing table, and of others too where the kernel is old: the caller looks."""
+        return chain(*[await self._netlink.dump("route", version, of=table) for version in (4, 6)])
 
     async def _rules(self, priority: int, table: int) -> list[Rule]:
         return [

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
-from appliance.netcore.kernel.rtnetlink import Message, Netlink
+from appliance.netcore.kernel.netlink_wire import Message
+from appliance.netcore.kernel.rtnetlink import Netlink
 from appliance.netcore.plan.values import Address
 from appliance.netcore.spec import HOLDER, OWN_TABLE, PRIORITY, TABLE, TUNNEL_PREFIX
 
@@ -75,9 +76,9 @@ class UplinkDoor:
         hidden = {*without, HOLDER}
         addresses: dict[int, list[IPv4Interface | IPv6Interface]] = {}
         for message in await self._netlink.dump("addr"):
-            text = message.text("IFA_LOCAL") or message.text("IFA_ADDRESS")
-            if text is not None and message.field("scope") < _SCOPE_LINK:
-                interface = ip_interface(f"{text}/{message.field('prefixlen')}")
+            address = message.address("IFA_LOCAL") or message.address("IFA_ADDRESS")
+            if address is not None and message.field("scope") < _SCOPE_LINK:
+                interface = ip_interface(f"{address}/{message.field('prefixlen')}")
                 addresses.setdefault(message.field("index"), []).append(interface)
         found = [
             _port(link, tuple(addresses.get(link.field("index"), ())))
@@ -96,11 +97,11 @@ class UplinkDoor:
                 m.number("RTA_PRIORITY") or 0,
             )
             for version in (4, 6)
-            for m in await self._netlink.dump("route", version)
+            for m in await self._netlink.dump("route", version, of=_MAIN_TABLE)
             if m.number("RTA_TABLE") == _MAIN_TABLE
             and m.field("dst_len") == 0
             and m.field("type") == 1
-            and m.text("RTA_DST") is None
+            and m.address("RTA_DST") is None
         ]
         return tuple(sorted((one for one in found if one.link), key=lambda one: one.metric))
 

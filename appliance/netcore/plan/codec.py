@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from appliance.netcore.plan.model import SCHEMA, Plan
-from appliance.netcore.plan.values import builtins, convert, encode
+from appliance.netcore.plan.values import builtins, convert, decode, encode
 
 #: Left out of the digest, so that every replica of the operator gets the same one for the same plan.
 _OUTSIDE_DIGEST = ("issued_at", "digest", "signature")
@@ -46,6 +46,25 @@ def read_document(data: bytes) -> dict[str, Any]:
     if document.get("schema") != SCHEMA:
         raise PlanError(f"unknown plan schema {document.get('schema')!r}: this agent reads {SCHEMA}")
     return document
+
+
+class _Document(Plan, frozen=True, kw_only=True):
+    """A plan as it is signed."""
+
+    digest: str
+    signature: Signature
+
+
+def read_plan(data: bytes) -> Plan:
+    """The plan in a document that was verified, with no copy of it as plain dicts between the two.
+
+    Raises `PlanError` if it is none.
+    """
+    try:
+        document = decode(data, _Document)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise PlanError(f"the plan does not fit its schema: {error}") from error
+    return Plan(**{field: getattr(document, field) for field in Plan.__struct_fields__})
 
 
 def to_plan(document: dict[str, Any]) -> Plan:

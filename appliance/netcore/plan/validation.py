@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from appliance.netcore.plan.model import Plan
-from appliance.netcore.plan.values import Path, Role
+from appliance.netcore.plan.values import Path, Prefix, Role
 
 _MIN_MTU = 1280  # IPv6's minimum (RFC 8200, section 5); under it the kernel drops a link's IPv6 routes
 
@@ -24,13 +24,26 @@ def _numbers(plan: Plan) -> Iterator[str]:
 
 
 def _prefixes(plan: Plan) -> Iterator[str]:
-    taken = dict.fromkeys((*plan.prefixes, *plan.lan), plan.identity.name)
-    for name, peer in sorted(plan.peers.items()):
-        for prefix in peer.prefixes:
-            for other, owner in taken.items():
-                if prefix.version == other.version and prefix.overlaps(other):
-                    yield f"prefix {prefix} of {name} overlaps {other} of {owner}"
-        taken |= dict.fromkeys(peer.prefixes, name)
+    """Two prefixes overlap only if one is inside the other, and then it follows it in their order."""
+    owned = [(prefix, plan.identity.name) for prefix in (*plan.prefixes, *plan.lan)]
+    owned += [(prefix, name) for name, peer in sorted(plan.peers.items()) for prefix in peer.prefixes]
+    around: list[tuple[Prefix, str]] = []
+    for prefix, name in sorted(owned, key=_place):
+        while around and not _inside(prefix, around[-1][0]):
+            around.pop()
+        for other, owner in around:
+            if owner != name:
+                yield f"prefix {prefix} of {name} overlaps {other} of {owner}"
+        around.append((prefix, name))
+
+
+def _place(item: tuple[Prefix, str]) -> tuple[int, int, int]:
+    prefix = item[0]
+    return prefix.version, int(prefix.network_address), prefix.prefixlen
+
+
+def _inside(prefix: Prefix, other: Prefix) -> bool:
+    return prefix.version == other.version and prefix.network_address in other
 
 
 def _peers(plan: Plan) -> Iterator[str]:

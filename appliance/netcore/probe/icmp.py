@@ -2,7 +2,7 @@
 """ICMP echo (RFC 792, RFC 4443) from a chosen source address, on the event loop, with no thread."""
 
 import asyncio
-import secrets
+import os
 import socket
 import struct
 import time
@@ -65,7 +65,7 @@ class Pinger:
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, whole: bool = False) -> None:
         self._clock = clock
         self._whole = whole
-        self._ident = secrets.randbits(16)
+        self._ident = int.from_bytes(os.urandom(2), "big")
         self._sequence = 0
         self._sockets: dict[int, socket.socket] = {}
         self._waiting: dict[tuple[int, bytes], asyncio.Future[float]] = {}
@@ -80,7 +80,7 @@ class Pinger:
         """
         version = destination.version
         self._sequence = (self._sequence + 1) & 0xFFFF
-        payload = secrets.token_bytes(_PAYLOAD) + bytes(size - _PAYLOAD)
+        payload = os.urandom(_PAYLOAD) + bytes(size - _PAYLOAD)
         key = (self._sequence, payload)
         answered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         request = echo_request(version, self._ident, self._sequence, payload)

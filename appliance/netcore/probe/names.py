@@ -2,7 +2,7 @@
 """One question to one name server (RFC 1035), past all caches and settings of the host."""
 
 import asyncio
-import secrets
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ async def resolve(
     server: Address, name: str, kind: str, timeout: float, source: Address | None = None
 ) -> Answer | None:
     """Ask `server` at port 53, again every 0.7 s; None if nothing came back within `timeout` seconds."""
-    ident = secrets.randbits(16)
+    ident = int.from_bytes(os.urandom(2), "big")
     loop = asyncio.get_running_loop()
     try:
         transport, asking = await loop.create_datagram_endpoint(

@@ -2,9 +2,11 @@
 """charon's connections and credentials as tables."""
 
 import asyncio
+import hashlib
 import ssl
 from collections.abc import Mapping
 from ipaddress import ip_network
+from typing import cast
 
 from appliance.netcore.charon.door import Charon
 from appliance.netcore.charon.listing import (
@@ -22,6 +24,23 @@ from appliance.netcore.plan.model import Tunnel
 _UNKNOWN = Connection("", "", {}, Tunnel())
 
 
+class _Remembered:
+    """A connection that was put, as two digests: a thousand of them whole are a tenth of the daemon.
+
+    It is equal to the wish that it was put for. `listed` is of what charon shows of it.
+    """
+
+    __slots__ = ("_whole", "listed")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, put: Connection) -> None:
+        self._whole = _digest(repr(put))
+        self.listed = _digest(_as_listed(put))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Connection) and _digest(repr(other)) == self._whole
+
+
 class ConnectionTable:
     """The connections that charon has loaded, with the SAs that were made by them.
 
@@ -32,7 +51,7 @@ class ConnectionTable:
 
     def __init__(self, charon: Charon) -> None:
         self._charon = charon
-        self._put: dict[str, Connection] = {}
+        self._put: dict[str, _Remembered] = {}
         #: Connections that may be unloaded while SAs of theirs are still up; None before the first look.
         self._leaving: set[str] | None = None
 
@@ -50,7 +69,7 @@ class ConnectionTable:
             raise NotYetError(f"waiting for {value.waits_for}")
         await self._charon.load_connection(key, settings(value))
         await self._end_misfits(key, value)
-        self._put[key] = value
+        self._put[key] = _Remembered(value)
         if self._leaving:
             self._leaving.discard(key)
 
@@ -80,19 +99,36 @@ class ConnectionTable:
 
     def _as_put(self, name: str, seen: LoadedConnection) -> Connection:
         put = self._put.get(name)
-        return put if put is not None and looks_like(seen, put) else _UNKNOWN
+        if put is None or put.listed != _digest(_as_seen(seen)):
+            return _UNKNOWN
+        # It stands for the wish, to whoever compares.
+        return cast("Connection", put)
 
 
 def looks_like(seen: LoadedConnection, put: Connection) -> bool:
     """Whether what charon lists is what `put` asked for, as far as charon tells."""
-    return (
-        seen.local_id == put.local_id
-        and seen.remote_id == put.remote_id
-        and seen.local_addrs == (put.local_addrs or ("%any",))
-        and seen.remote_addrs == (put.remote_addrs or ("%any",))
-        and seen.children.keys() == put.children.keys()
-        and all(_child_looks_like(seen.children[name], child) for name, child in put.children.items())
-    )
+    return _as_seen(seen) == _as_listed(put)
+
+
+def _as_seen(seen: LoadedConnection) -> str:
+    children = {
+        name: (sorted(map(_prefix, child.local_ts)), sorted(map(_prefix, child.remote_ts)))
+        for name, child in sorted(seen.children.items())
+    }
+    return repr((seen.local_id, seen.remote_id, seen.local_addrs, seen.remote_addrs, children))
+
+
+def _as_listed(put: Connection) -> str:
+    children = {
+        name: (sorted(map(str, child.local_ts)), sorted(map(str, child.remote_ts)))
+        for name, child in sorted(put.children.items())
+    }
+    addresses = (put.local_addrs or ("%any",), put.remote_addrs or ("%any",))
+    return repr((put.local_id, put.remote_id, *addresses, children))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _child_fits(agreed: AgreedChild, wished: Child | None) -> bool:

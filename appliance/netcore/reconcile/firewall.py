@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from appliance.netcore.ruleset import Delta, Elements, Ruleset, difference
+from appliance.netcore.ruleset import Delta, Elements, Packed, Ruleset, difference
 
 #: The one key of this table of tables.
 FIREWALL = "inet orillo"
@@ -43,7 +43,7 @@ class FirewallTable:
         self._nft = nft
         self._clock = clock
         self._read_back_after = read_back_after
-        self._there: Ruleset | None = None
+        self._there: Packed | None = None
         self._read_at = 0.0
 
     async def observe(self) -> Mapping[str, Ruleset]:
@@ -54,11 +54,12 @@ class FirewallTable:
             return {}
         if self._there is None or self._there.digest != digest or self._stale():
             self._remember(Ruleset(digest, await self._nft.elements()))
-        return {FIREWALL: self._there} if self._there else {}
+        return {FIREWALL: self._there.ruleset()} if self._there else {}
 
     async def put(self, key: str, value: Ruleset) -> None:
         """Load the difference in one transaction; after a failure the next pass reads back what is true."""
-        there, self._there = self._there, None
+        there = self._there.ruleset() if self._there else None
+        self._there = None
         if there is None or there.digest != value.digest:
             await self._nft.replace(value)
         elif delta := difference(there.elements, value.elements):
@@ -74,7 +75,7 @@ class FirewallTable:
         return self._clock() - self._read_at >= self._read_back_after
 
     def _remember(self, ruleset: Ruleset) -> None:
-        self._there, self._read_at = ruleset, self._clock()
+        self._there, self._read_at = Packed(ruleset), self._clock()
 
 
 async def purge(nft: Nft) -> list[str]:

@@ -19,6 +19,8 @@ from appliance.netcore.desired.links import links, relay_links
 from appliance.netcore.desired.routes import routes, rules
 from appliance.netcore.desired.strongswan import charon_files
 from appliance.netcore.desired.sysctls import sysctls
+from appliance.netcore.kernel.files import read_text, stamp
+from appliance.netcore.kernel.nft_generation import generation
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Role
 from appliance.netcore.reconcile.bridge import GatewayTable
@@ -32,6 +34,7 @@ from appliance.netcore.reconcile.links import LinkTable
 from appliance.netcore.reconcile.routes import RouteTable, RuleTable
 from appliance.netcore.reconcile.sysctls import SysctlTable
 from appliance.netcore.reconcile.table import Outcome, Table, reconcile
+from appliance.netcore.spec import OWN_TABLE, TABLE
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,31 @@ def boot_order(doors: Doors) -> tuple[Step, ...]:
         _ike(_step("credentials", CredentialTable(doors.charon), lambda w: credentials(w.plan, w.leaf, key))),
         _ike(_step("connections", ConnectionTable(doors.charon), lambda w: connections(w.plan, w.facts))),
     )
+
+
+def signs(doors: Doors) -> dict[str, Callable[[], Awaitable[object]]]:
+    """What tells, by the name of a step, whether its table was touched; for `unmoved.Passes`."""
+    paths = doors.paths
+
+    async def kernel() -> object:
+        return await doors.netlink.digest((TABLE, OWN_TABLE))
+
+    async def nftables() -> object:
+        return generation()
+
+    async def charon() -> object:
+        return (await doors.charon.stats()).uptime, read_text(paths.charon_pid)
+
+    async def unbound() -> object:
+        return await doors.unbound.instance()
+
+    async def conf() -> object:
+        return await unbound(), stamp(paths.unbound_conf)
+
+    of_kernel = dict.fromkeys(("links", "routes", "rules", "hub-links"), kernel)
+    of_charon = dict.fromkeys(("credentials", "connections"), charon)
+    of_unbound = dict.fromkeys(("dns-records", "dns-forwards"), unbound)
+    return {**of_kernel, **of_charon, **of_unbound, "firewall": nftables, "dns": conf}
 
 
 async def one_pass(steps: tuple[Step, ...], wish: Wish) -> dict[str, Outcome]:

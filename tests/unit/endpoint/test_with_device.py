@@ -11,7 +11,7 @@ from appliance.netcore.plan.exchange import REVOKED, TOKEN_USED, Report
 from appliance.netcore.plan.signature import verify
 from appliance.netcore.plan.token import Token
 from appliance.paths import Paths
-from appliance.sync.client import ControlClient
+from appliance.sync.control import ControlClient
 from appliance.sync.enroll import enroll
 from appliance.sync.errors import IdentityError, RefusedError
 from cloud.enrolment import revoke

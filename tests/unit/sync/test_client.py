@@ -12,7 +12,8 @@ import pytest
 
 from appliance.netcore.plan.token import Token, parse_token
 from appliance.paths import Paths
-from appliance.sync.client import ControlClient, verified
+from appliance.sync.client import verified
+from appliance.sync.control import ControlClient
 from appliance.sync.enroll import enroll
 from appliance.sync.errors import ControlError, IdentityError, RefusedError, TlsError, UnreachableError
 from appliance.sync.identity import load_identity
