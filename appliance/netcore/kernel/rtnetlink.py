@@ -48,7 +48,7 @@ _NEW = {"add": _CREATE | _EXCLUSIVE, "replace": _CREATE | _REPLACE, "set": 0}
 #: A dump that a change cut across is asked for again, so often.
 _TRIES = 5
 
-_ROUTE_TYPES = {"unicast": 1, "unreachable": 7, "throw": 9}  # rtnetlink(7), RTN_*
+_ROUTE_TYPES = {"unicast": 1, "blackhole": 6, "unreachable": 7, "throw": 9}  # rtnetlink(7), RTN_*
 _RULE_TO_TABLE = 1
 
 
