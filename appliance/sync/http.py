@@ -213,16 +213,18 @@ class _Line:
         return b"".join(parts)
 
     async def _next(self) -> object:
+        data: bytes | None = None
         while True:
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
-                if self._reader.at_eof():
+                if data == b"":
                     raise ConnectionResetError("hung up in the answer") from error
                 raise
             if event is not h11.NEED_DATA:
                 return event
-            self._http.receive_data(await self._reader.read(_READ_AT_ONCE))
+            data = await self._reader.read(_READ_AT_ONCE)
+            self._http.receive_data(data)
 
 
 def _events(request: Request, where: str) -> Iterator[h11.Request | h11.Data | h11.EndOfMessage]:

@@ -2,6 +2,7 @@
 """What is promised of links, routes and rules: on the fake, and on a kernel in the test's own namespace."""
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from ipaddress import ip_address, ip_interface, ip_network
@@ -13,6 +14,7 @@ from appliance.netcore.desired.facts import Facts, Ipsec
 from appliance.netcore.desired.links import links, relay_links
 from appliance.netcore.desired.routes import routes, rules
 from appliance.netcore.errors import DoorError, NotYetError
+from appliance.netcore.kernel.nft_generation import generation
 from appliance.netcore.kernel.rtnetlink import Netlink
 from appliance.netcore.kernel.rtnetlink_bridge import BridgeDoor
 from appliance.netcore.kernel.rtnetlink_links import LinkDoor
@@ -31,6 +33,7 @@ from appliance.netcore.spec import (
     HOLDER,
     NEXT_HOPS,
     OWN_TABLE,
+    TABLE,
     Connected,
     Link,
     LinkKind,
@@ -479,3 +482,47 @@ async def test_bridge_that_went_down_gets_its_gateways_back() -> None:
         # And a bridge that no plan wants any more keeps what it has.
         await reconcile(table, {})
         assert "10.200.1.1" in ip("addr show br-orillo")
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("namespace")
+async def test_the_kernels_digest_moves_with_every_change_and_with_nothing_else() -> None:
+    async with Netlink() as netlink:
+        host = KernelHost(netlink)
+        tables = (TABLE, OWN_TABLE)
+        seen = await netlink.digest(tables)
+        assert await netlink.digest(tables) == seen
+        # A bridge's timers run, and packets are counted.
+        ip("link set br-orillo up")
+        ip("addr add 198.51.100.1/24 dev br-orillo")
+        seen = await netlink.digest(tables)
+        await asyncio.sleep(0.05)
+        assert await netlink.digest(tables) == seen
+        ours = Route(V4, RouteKind.UNREACHABLE, 4_000_000)
+        for change in (
+            host.routes.put_route(ours),
+            host.routes.delete_route(ours.key),
+            host.routes.put_rule(Rule(4)),
+            host.links.put_link(HOLDER, HOLDING),
+        ):
+            before = seen
+            await change
+            seen = await netlink.digest(tables)
+            assert seen != before
+        ip("route add 203.0.113.0/24 dev lan0")
+        assert await netlink.digest(tables) == seen
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("namespace")
+def test_the_generation_of_nftables_moves_with_every_change() -> None:
+    first = generation()
+    assert generation() == first
+    for text in (
+        "add table inet orillo_t",
+        "add set inet orillo_t s { type mark; }",
+        "delete table inet orillo_t",
+    ):
+        before = generation()
+        subprocess.run(["nft", text], check=True)
+        assert generation() != before
