@@ -62,6 +62,12 @@ class KubeOperator(Operator):
         for body in (body for body in documents if body["kind"] != "Community"):
             until(lambda body=body: self._knows(body), f"the operator sees {body['kind']}", 20)  # type: ignore[misc]
 
+    def delete(self, kind: str, name: str) -> None:
+        """Forget an object; the operator knows of it in a moment."""
+        self.cluster.kubectl("delete", "communities.orillo.io" if kind == "community" else kind, name)
+        if kind == "service":
+            self.cluster.kubectl("delete", "endpointslices", "-l", f"kubernetes.io/service-name={name}")
+
     def _knows(self, body: dict[str, Any]) -> bool:
         kind, metadata = find_kind(body["kind"]), body["metadata"]
         name = f"{metadata['namespace']}/{metadata['name']}" if kind.namespaced else metadata["name"]

@@ -53,6 +53,10 @@ class Operator:
         """Apply manifests, all or nothing."""
         self.must("apply", *(word for file in files for word in ("-f", str(file))))
 
+    def delete(self, kind: str, name: str) -> None:
+        """Forget an object."""
+        self.must("delete", kind, name)
+
     def token(self, device: str, *options: str) -> str:
         """A new one-off token for a device, as its text."""
         return str(self.read("token", "create", "--name", device, *options)["token"])

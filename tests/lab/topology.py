@@ -15,6 +15,7 @@ class HostRole(StrEnum):
 
     ROUTER = "router"  # forwards from the start; no part of the product
     OPERATOR = "operator"  # runs `orillo-cloud serve`
+    HOST = "host"  # any other machine of a site
     DEVICE = "device"  # runs the appliance; as a fresh Debian, it forwards nothing
 
 

@@ -12,7 +12,7 @@ from appliance.netcore.probe.hubs import Ping, Target, TunnelProbes
 from appliance.netcore.tunnel import Health
 
 #: Seconds between two echoes to a peer that answers; one that is lost is followed by the next at once.
-INTERVAL = 3.0
+INTERVAL = 2.0
 
 
 class PeerProbes:

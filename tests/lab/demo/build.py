@@ -12,6 +12,7 @@ from tests.lab.demo import topology as demo
 from tests.lab.demo.world import World
 from tests.lab.device import Device
 from tests.lab.kube_operator import KubeOperator
+from tests.lab.lan import LanHost
 from tests.lab.namespaces import Namespaces
 from tests.lab.operator import Operator, init_options
 from tests.lab.pods import Pod
@@ -53,6 +54,7 @@ def build(
     say(f"service {demo.SERVICE} with {len(BACKENDS)} backends")
     backends = {node: world.pods[pod].addresses for node, pod in BACKENDS.items()}
     world.operator.apply(manifests.write(world.manifests / "service.yaml", manifests.service(backends)))
+    world.till.serve()
     say("tunnels of every edge to both connectors")
     for name in demo.EDGES:
         world.wait_for_tunnels(name, 40)
@@ -77,6 +79,7 @@ def _ground(namespaces: Namespaces, product: Product, kubernetes: Path | None) -
         operator=_operator(operator_root, workdir / "operator/logs/serve.log", kubernetes),
         devices={name: _device(namespaces, product, name) for name in demo.DEVICES},
         internet=seen,
+        till=LanHost(demo.TILL_HOST, namespaces.name(demo.TILL_HOST), workdir / "till/serve.log"),
         machine_resolvers=resolvers_of_this_machine(),
     )
 

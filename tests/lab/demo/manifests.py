@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.lab.demo.topology import (
     COMMUNITY,
     CONNECTORS,
+    DEPOT_LAN,
     EDGES,
     PUBLIC,
     SERVICE,
@@ -29,6 +30,7 @@ metadata:
   labels:
     node-role.kubernetes.io/edge: ""
     topology.kubernetes.io/region: stores
+    kind: {"store" if name == "depot" else "shop"}
 status:
   addresses:
     - {{type: InternalIP, address: {DEVICE_IN_LAN}}}
@@ -62,6 +64,32 @@ spec:
 """
 
 
+def depot() -> str:
+    """What line the depot has, and that its LAN is in the fabric."""
+    return f"""apiVersion: orillo.io/v1alpha1
+kind: Device
+metadata:
+  name: depot
+spec:
+  uplink: wifi
+  lan: [{DEPOT_LAN.network}]
+"""
+
+
+def one_way(name: str) -> str:
+    """shop1 may ask those with the depot's label by HTTP; their services spill over while they are away."""
+    return f"""apiVersion: orillo.io/v1alpha1
+kind: Community
+metadata:
+  name: {name}
+spec:
+  from: {{members: [shop1]}}
+  to: {{selector: {{matchLabels: {{kind: store}}}}}}
+  ports: [{{port: {PORT}}}]
+  onTunnelDown: spill
+"""
+
+
 def community(members: Sequence[str], name: str = COMMUNITY) -> str:
     """Who may reach whom."""
     return f"""apiVersion: orillo.io/v1alpha1
@@ -73,30 +101,34 @@ spec:
 """
 
 
-def service(backends: Mapping[str, Sequence[Address]]) -> str:
-    """The service, and a slice for each family with the backends' addresses, by the node that they run on."""
-    addresses = ", ".join(f'"{address}"' for address in SERVICE_ADDRESSES)
+def service(
+    backends: Mapping[str, Sequence[Address]],
+    name: str = SERVICE,
+    cluster: tuple[Address, ...] = SERVICE_ADDRESSES,
+) -> str:
+    """A service, and a slice for each family with the backends' addresses, by the node that they run on."""
+    addresses = ", ".join(f'"{address}"' for address in cluster)
     documents = [
         f"""apiVersion: v1
 kind: Service
 metadata:
-  name: {SERVICE}
+  name: {name}
   namespace: default
 spec:
-  clusterIP: {SERVICE_ADDRESSES[0]}
+  clusterIP: {cluster[0]}
   clusterIPs: [{addresses}]
   ipFamilies: [IPv4, IPv6]
   ipFamilyPolicy: PreferDualStack
-  selector: {{app: {SERVICE}}}
+  selector: {{app: {name}}}
   ports:
     - {{name: http, protocol: TCP, port: {SERVICE_PORT}, targetPort: {PORT}}}
 """
     ]
-    documents += [_slice(version, backends) for version in (4, 6)]
+    documents += [_slice(name, version, backends) for version in (4, 6)]
     return "---\n".join(documents)
 
 
-def _slice(version: int, backends: Mapping[str, Sequence[Address]]) -> str:
+def _slice(name: str, version: int, backends: Mapping[str, Sequence[Address]]) -> str:
     endpoints = "".join(
         f'  - addresses: ["{address}"]\n    conditions: {{ready: true}}\n    nodeName: {node}\n'
         for node, addresses in backends.items()
@@ -106,10 +138,10 @@ def _slice(version: int, backends: Mapping[str, Sequence[Address]]) -> str:
     return f"""apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata:
-  name: {SERVICE}-ipv{version}
+  name: {name}-ipv{version}
   namespace: default
   labels:
-    kubernetes.io/service-name: {SERVICE}
+    kubernetes.io/service-name: {name}
 addressType: IPv{version}
 ports:
   - {{name: http, protocol: TCP, port: {PORT}}}
@@ -124,7 +156,9 @@ def write_site(directory: Path) -> list[Path]:
     nodes += [cloud_node(WORKER, connector=False)]
     return [
         write(directory / "nodes.yaml", *nodes),
-        write(directory / "devices.yaml", *(device(name, CONNECTORS) for name in ("shop1", "shop2"))),
+        write(
+            directory / "devices.yaml", *(device(name, CONNECTORS) for name in ("shop1", "shop2")), depot()
+        ),
         write(directory / "community.yaml", community(("shop1", "shop2"))),
     ]
 

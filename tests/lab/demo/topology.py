@@ -5,7 +5,7 @@
           │         │           │                 inet ══ router-shop1 ── shop1   (192.168.1.10)
           └──────── cloud LAN ──┴── worker-1       ╟═════ router-shop2 ── shop2   (192.168.1.10 too)
                     (router: cloud) ── public ─────╢
-                                                   ╚═════ depot                   (a public address)
+                                                   ╚═════ depot ── LAN ── till    (a public address)
 
 Double lines run through a relay. Addresses are those for documentation (RFC 5737) and private ones.
 """
@@ -53,6 +53,15 @@ SERVICE_NAME = f"{SERVICE}.default.svc.{DOMAIN}"
 SERVICE_PORT = 80
 SERVICE_ADDRESSES: tuple[Address, ...] = (ip_address("10.96.0.80"), ip_address("fd00:96::80"))
 
+#: A service whose backends are at the depot and in the cloud.
+STOCK = "stock"
+STOCK_ADDRESSES: tuple[Address, ...] = (ip_address("10.96.0.81"), ip_address("fd00:96::81"))
+#: The depot's LAN, which is in the fabric, and a machine in it.
+DEPOT_LAN = IPv4Interface("192.168.77.1/24")
+DEPOT_IN_LAN = DEPOT_LAN.ip
+TILL = IPv4Address("192.168.77.50")
+TILL_HOST = "till"
+
 _GATEWAY = IPv4Address("203.0.113.1")
 _CLOUD_GATEWAY = IPv4Address("10.0.0.1")
 _RESOLVERS = (NAME_SERVER,)
@@ -98,11 +107,13 @@ def topology() -> Topology:
             *cloud_hosts,
             Host(WORKER, HostRole.DEVICE, (Route(_CLOUD_GATEWAY),), _RESOLVERS),
             *(host for place in _SITES.values() for host in place.hosts),
+            Host(TILL_HOST, HostRole.HOST),
         ),
         links=(
             *(_public_link(name) for name in PUBLIC),
             *(_lan_link(name) for name in UNDERLAY if name != "cloud"),
             *(link for place in _SITES.values() for link in place.links),
+            Link(End("depot", "lan", (DEPOT_LAN,)), End(TILL_HOST, "lan", (IPv4Interface(f"{TILL}/24"),))),
         ),
         nats=(
             Nat("cloud", "public"),

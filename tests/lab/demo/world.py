@@ -9,6 +9,7 @@ from tests.lab.capture import Capture
 from tests.lab.conditions import RelayedLink
 from tests.lab.demo.topology import CONNECTORS, weak_link
 from tests.lab.device import Device
+from tests.lab.lan import LanHost
 from tests.lab.namespaces import Namespaces
 from tests.lab.operator import Operator
 from tests.lab.pods import Pod
@@ -31,6 +32,7 @@ class World:
     operator: Operator
     devices: dict[str, Device]
     internet: Capture
+    till: LanHost
     machine_resolvers: str
     pods: dict[str, Pod] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@
 from tests.lab.demo.check import Check
 from tests.lab.demo.checks import (
     cluster,
+    communities,
     crash,
     enrolment,
     hubs,
@@ -34,6 +35,9 @@ CHECKS = (
     Check("cold-boot-offline", offline.cold_boot_offline),
     Check("agent-crash", crash.agent_crash),
     Check("policy-change", policy.policy_change),
+    Check("one-way", communities.one_way),
+    Check("lan-host", communities.lan_host),
+    Check("community-spill", communities.community_spill),
     Check("bad-input", refusals.bad_input),
     Check("encrypted", wire.encrypted),
     Check("purge", purging.purge),
