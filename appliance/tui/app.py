@@ -210,6 +210,9 @@ class Terminal(App[int]):
         except DoorError as error:
             self.known = refused(self.known, effect.op, str(error))
             self._say(Notice(str(error), Tone.BAD))
+        # What the screen is made of may be otherwise now.
+        self._asked.clear()
+        self._moved.set()
 
     async def _report(self, path: str) -> None:
         try:

@@ -289,7 +289,6 @@ CHINESE: dict[str, str] = {
     " port {port}": " 端口 {port}",
     "... walking on": "... 继续",
     "walking the path ...": "正在逐步检查路径 ...",
-    "walked: the last line says whether it holds": "已查完：末行说明是否通",
     "It breaks at: {step}.": "断在：{step}。",
     "It holds, as far as this device can see.": "就本设备所见，路径通畅。",
     "this device has no plan, so it knows no way: enrol it ({key}), or wait for the plan": (
@@ -321,6 +320,7 @@ CHINESE: dict[str, str] = {
     "{share} of {count} in {time}; {expired} expired, {failed} failed": (
         "{time}内 {count} 次中 {share}；过期 {expired}，失败 {failed}"
     ),
+    "nothing was asked yet": "尚无查询",
     "nothing had to be asked for yet": "尚未向上游询问",
     "asked for: {average} on average, {median} in the middle, {slow} above 1 s": (
         "上游：平均 {average}，中位 {median}，超过 1 秒的 {slow} 次"

@@ -31,8 +31,8 @@ def payloads(snapshot: Snapshot, codes: Sequence[str]) -> Iterator[str]:
         left = len(codes) - count
         said = [*codes[:count], *([f"+{left}"] if left else [])]
         yield _joined([*start, *said])
-    yield from (_joined([instance, code]) for code in codes[:1])
-    yield instance.upper()
+    first = codes[0] if codes else "OK"
+    yield from map(_joined, ([name, instance, first], [instance, first], [instance]))
 
 
 def _joined(words: Sequence[str]) -> str:
@@ -76,7 +76,7 @@ def _runs(row: Sequence[bool]) -> Iterator[Span]:
 def _unicode(modules: Modules, quiet: int) -> list[Line]:
     rows = _framed(modules, quiet)
     if len(rows) % 2:
-        rows.append([False] * len(rows))
+        rows.append([True] * len(rows))
     pairs = zip(rows[::2], rows[1::2], strict=True)
     # Dark on light whatever the terminal's colours are: the tone says black on white.
     return [

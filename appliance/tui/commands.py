@@ -143,9 +143,7 @@ def _path(ui: Ui, rest: str) -> tuple[Ui, tuple[Effect, ...]]:
         return replace(ui, target=far, notice=Notice(ROOT_ONLY) if len(words) == 2 else None), ()
     fields = {"a": a, "b": b} | ({} if port is None else {"port": port})
     ui = replace(ui, target=" ".join(map(str, fields.values())))
-    return _say(ui, "walking the path ..."), (
-        Ask("why", "walked: the last line says whether it holds", fields),
-    )
+    return _say(ui, "walking the path ..."), (Ask("why", "It holds, as far as this device can see.", fields),)
 
 
 def _offer(ui: Ui, text: str) -> Ui:

@@ -30,7 +30,8 @@ def write_report(packed: Packed, where: str) -> Notice:
 def _write(path: Path, data: bytes) -> Notice | None:
     """Why it is not written; None if it is. It is on the disk when this returns: sticks are pulled soon."""
     try:
-        with path.open("xb") as file:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -16,6 +16,8 @@ def outcome(known: Known, op: str, fields: Mapping[str, Any], said: str) -> Noti
         return _probed(known, peer)
     if op == "reinitiate" and peer in known.reinitiated:
         return _anew(known, peer)
+    if op == "why" and known.walk is not None and known.walk.breaks:
+        return Notice("It breaks at: {step}.", Tone.BAD, {"step": known.walk.breaks})
     return Notice(said, Tone.GOOD)
 
 

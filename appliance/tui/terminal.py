@@ -2,6 +2,7 @@
 """Which terminal stands there, and what it can do. Chosen from the environment and the line; options win."""
 
 import os
+import re
 import termios
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +15,13 @@ _MONOCHROME = ("vt", "dec-vt")
 _ASCII_ONLY = ("vt", "dec-vt", "linux", "ansi", "cons25", "pcansi")
 #: Terminals without a second screen to come back from.
 _ONE_SCREEN = ("vt", "dec-vt", "linux", "ansi", "cons25", "pcansi")
-_SERIAL = ("/dev/ttyS", "/dev/ttyAMA", "/dev/ttyUSB", "/dev/ttyACM", "/dev/ttymxc", "/dev/ttyO", "/dev/hvc")
+#: Drivers name their lines each in its own way (ttyS0, ttyAMA0, ttymxc1, ttyPS0), and none as the screens
+#: of the Linux console (tty1) or of windows (pts/0) are named.
+_SERIAL = re.compile(r"/dev/(tty[A-Za-z]+\d+|hvc\d+|hvsi\d+|console)")
 #: Baud rates by their termios names; what is above the last counts as fast.
 _SLOW = 115200
+#: Paints a second at most, there.
+_SLOW_FRAMES = 4
 _BAUD = {getattr(termios, f"B{rate}"): rate for rate in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}
 
 
@@ -53,13 +58,14 @@ def choose(around: Surroundings, wishes: Wishes = Wishes()) -> Look:
         raise UnfitError(
             f"the terminal {which} can't place text: use `orillo status`, or say what it is (TERM=vt100)"
         )
-    slow = around.device.startswith(_SERIAL) or (around.baud is not None and around.baud <= _SLOW)
+    # What says that it is a VT100 is one, or a line that somebody set up as for one, behind who knows what.
+    slow = _is_serial(around.device) or (around.baud or _SLOW + 1) <= _SLOW or term.startswith(_ONE_SCREEN)
     look = Look(
         colours=_colours(around),
         signs=_signs(around),
-        frames=4 if slow else 10,
+        frames=_SLOW_FRAMES if slow else 10,
         pause=2.0 if slow else 1.0,
-        plain=slow or term.startswith(_ONE_SCREEN),
+        plain=slow,
     )
     if wishes.ascii is not None:
         look = replace(look, signs=ASCII if wishes.ascii else UNICODE)
@@ -83,8 +89,12 @@ def surroundings(environment: Mapping[str, str], terminal: int) -> Surroundings:
         colorterm=environment.get("COLORTERM", ""),
         no_color=bool(environment.get("NO_COLOR")),
         device=device,
-        baud=_baud(terminal) if device.startswith(_SERIAL) else None,
+        baud=_baud(terminal) if _is_serial(device) else None,
     )
+
+
+def _is_serial(device: str) -> bool:
+    return _SERIAL.fullmatch(device) is not None
 
 
 def _baud(terminal: int) -> int | None:

@@ -25,6 +25,7 @@ PROMISED = {
     "service-nearest",
     "service-spill",
     "dns",
+    "terminal",
     "cut-uplink",
     "cold-boot-offline",
     "agent-crash",

@@ -114,7 +114,7 @@ def test_sizes_from_tiny_to_large_in_flight(tmp_path: Path) -> None:
 def test_garbage_on_the_socket(tmp_path: Path, words: tuple[bytes, ...]) -> None:
     with speaker(tmp_path, *words), on_terminal(tui(root=tmp_path), environment()) as line:
         line.until(lambda output: b"NO ANSWER" in output and b"asking the daemon" not in output[-900:])
-        line.type("1234567890?q")
+        line.type("1234567890-?lq")
         assert line.wait() == 0
     assert clean(line.output)
     assert b"\x1b[31m" not in line.output
@@ -163,6 +163,58 @@ def test_a_dumb_terminal_is_told_of_status() -> None:
     with on_terminal(tui("--demo"), environment("dumb")) as line:
         assert line.wait() == 2
     assert b"orillo status" in line.output
+
+
+@pytest.mark.parametrize(("options", "most"), [((), 4), (("--frames", "2"), 2)])
+def test_no_more_frames_a_second_than_chosen(options: tuple[str, ...], most: int) -> None:
+    """Keys come faster than that, and each changes the prompt."""
+    with on_terminal(tui("--demo", *options), environment("vt220", "C")) as line:
+        line.until(lambda output: b"Support" in output)
+        line.for_seconds(1.0)
+        line.type("/")
+        before = len(line.output)
+        for _ in range(80):
+            line.type("z")
+            line.for_seconds(0.025)
+        seconds = line.pieces[-1][0] - next(at for at, piece in line.pieces if b"z" in piece)
+        painted = set(re.findall(rb"/(z+)", line.output[before:]))
+        assert 1 < len(painted) <= most * (seconds + 1) + 1
+        line.type("\x03")
+        assert line.wait() == 0
+    assert clean(line.output)
+
+
+def test_a_daemon_that_takes_its_time(tmp_path: Path) -> None:
+    """It takes connections and says nothing: the keys work, and the screen says why it is empty."""
+    path = Paths(tmp_path).status_socket
+    path.parent.mkdir(parents=True)
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener,
+        on_terminal(tui(root=tmp_path), environment()) as line,
+    ):
+        listener.bind(str(path))
+        listener.listen()
+        line.until(lambda output: b"NO ANSWER" in output)
+        line.type("5678-")
+        line.until(lambda output: b"does not answer within" in output)
+        line.type("q")
+        assert line.wait() == 0
+    assert clean(line.output)
+
+
+def test_a_daemon_of_another_version_that_knows_no_looks(tmp_path: Path) -> None:
+    """It answers everything with its status; the screens that ask for more say that they can't."""
+    with (
+        speaker(tmp_path, recording(healthy())),
+        on_terminal(tui(root=tmp_path), environment(), (120, 40)) as line,
+    ):
+        line.until(lambda output: b"HEALTHY" in output)
+        for key in "2567-0":
+            line.type(key)
+            line.for_seconds(0.4)
+        line.type("q")
+        assert line.wait() == 0
+    assert clean(line.output)
 
 
 def test_a_slow_line_has_room_to_spare() -> None:

@@ -62,7 +62,9 @@ def _figures(known: Known, width: int, look: Look) -> Iterator[Line]:
 
 def _hits(cache: NameCache, look: Look) -> str:
     answered = cache.hits + cache.misses
-    share = f"{cache.hits / answered:.0%}" if answered else "-"
+    if not answered:
+        return look.say("nothing was asked yet")
+    share = f"{cache.hits / answered:.0%}"
     text = "{share} of {count} in {time}; {expired} expired, {failed} failed"
     return look.say(
         text,

@@ -19,6 +19,7 @@ from appliance.status.watching import DoorError, watch
 from appliance.tui.feed import live_asker, recorded_asker, recording
 from tests.lab.command import run
 from tests.lab.demo.build import build
+from tests.lab.demo.topology import OUTSIDE_NAME, SERVICE_NAME
 from tests.lab.demo.world import World
 from tests.lab.namespaces import Namespaces
 from tests.lab.product import Product
@@ -27,8 +28,8 @@ _DEVICE = "shop1"
 _LOOKS = ("uplinks", "peers", "dns", "pods", "logs", "plan", "keys")
 #: What a technician would ask, with the fields; the addresses are the demo's own.
 _QUESTIONS: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    ("lookup", {"name": "web.default.svc.cluster.local"}),
-    ("lookup", {"name": "www.example.com"}),
+    ("lookup", {"name": SERVICE_NAME}),
+    ("lookup", {"name": OUTSIDE_NAME}),
     ("probe", {"peer": "connector-1"}),
     ("probe", {"peer": "shop2"}),
     ("why", {"a": "self", "b": "shop2"}),
@@ -69,7 +70,7 @@ async def record(world: World, file: IO[bytes]) -> None:
     """Healthy; the uplink is switched off; it is on again."""
     device = world.devices[_DEVICE]
     recorder = Recorder(device.run_directory / "status.sock", file)
-    world.pods[_DEVICE].dig("www.example.com")
+    world.pods[_DEVICE].dig(OUTSIDE_NAME)
     for name in ("web", "shop2", "cloud"):
         if name in world.pods:
             world.pods[_DEVICE].ping(world.pods[name].v4, count=2)

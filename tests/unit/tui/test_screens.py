@@ -3,21 +3,23 @@
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from appliance.netcore.plan.exchange import PhaseCount
-from appliance.status.model import Condition, Severity
+from appliance.status.model import Child, Condition, Path, Severity
 from appliance.status.offer import read_offer
 from appliance.status.speech import Language, in_language
 from appliance.tui.frame import frame
 from appliance.tui.look import UNICODE, Look, Tone
-from appliance.tui.page import Name
-from appliance.tui.state import Known
+from appliance.tui.page import NUMBERED, Name
+from appliance.tui.state import Known, answered, asked, partly, refused
 from appliance.tui.text import columns_of
 from appliance.tui.ui import Prompt, Ui
 from tests.unit.status.snapshots import healthy, unenrolled
+from tests.unit.tui.looks import LOOKS, LOOKUP, PROBE, with_looks
 from tests.unit.tui.screens import broken, found, known, later, text, with_tunnel
 from tests.unit.tui.tokens import TOKEN
 
@@ -207,3 +209,164 @@ def test_what_is_wrong_in_chinese() -> None:
 def test_a_condition_of_another_version_stays_as_it_was_said() -> None:
     cause = Condition("of-the-future", Severity.FAULT, "English")
     assert in_language(cause, Language.CHINESE) == cause
+
+
+def looked(*words: object) -> Known:
+    return with_looks(known(*words))  # type: ignore[arg-type]
+
+
+def test_uplinks_show_link_carrier_address_and_gateway() -> None:
+    lines = text(looked(healthy()), Ui())
+    assert found(lines, "eth0", "carrier", "192.168.1.1", "192.168.1.10/24")
+    assert found(lines, "wwan0", "NO CARRIER", "no address")
+    assert found(lines, "eth1", "OFF")
+
+
+def test_the_lag_behind_what_is_offered_is_said() -> None:
+    base = healthy()
+    control = msgspec.structs.replace(base.control, offered=13, refused="it needs agent 2.0")
+    behind = msgspec.structs.replace(base, control=control)
+    assert found(text(known(behind), Ui()), "Plan", "generation 12", "13 is offered and not in force")
+    lines = text(known(behind), Ui(page=Name.PLAN))
+    assert found(lines, "Lag", "13 is offered")
+    assert found(lines, "Refused", "it needs agent 2.0")
+    applying = msgspec.structs.replace(base, applied=11)
+    assert found(text(known(applying), Ui()), "still applying, 11 was applied")
+    trial = msgspec.structs.replace(base, applied=12, on_trial=True)
+    assert found(text(known(trial), Ui()), "on trial")
+    assert base.plan_issued_at is not None
+    quick = msgspec.structs.replace(base, applied=12, applied_at=base.plan_issued_at + timedelta(seconds=2))
+    assert found(text(known(quick), Ui()), "Applied", "applied 2 s after it was issued")
+
+
+def test_peers_have_their_path_and_who_carries_it() -> None:
+    hub = with_tunnel(healthy(), "connector-1", path=Path.HUB)
+    lines = text(looked(hub), Ui(page=Name.TUNNELS, root=True))
+    assert found(lines, "TUNNEL", "PATH", "SA AGE", "TRAFFIC")
+    assert found(lines, "connector-1 *", "hub", "up", "4 min")
+    assert found(lines, "shop2", "edge", "hub", "connector-1", "up")
+    assert found(lines, "i re-initiate  p probe")
+    lan = with_tunnel(healthy(), "connector-2", path=Path.LAN)
+    assert found(text(known(lan), Ui(page=Name.TUNNELS)), "connector-2", "lan")
+    direct = with_tunnel(healthy(), "connector-2", path=Path.DIRECT)
+    assert found(text(known(direct), Ui(page=Name.TUNNELS)), "connector-2", "direct")
+
+
+def test_a_tunnel_in_full_has_its_sas_and_what_was_tried() -> None:
+    child = Child("site", "installed", 62.0, 1200, 900, 12, 9)
+    fields = {"children": (child,), "local": "192.168.1.10", "remote": "203.0.113.11"}
+    state = answered(known(with_tunnel(healthy(), "connector-1", **fields)), "probe", PROBE)
+    anew = {"peer": "connector-1", "up": True, "seconds": 0.4}
+    state = answered(state, "reinitiate", anew)
+    ui = Ui(page=Name.DETAIL, back=(Name.TUNNELS,), opened="connector-1", root=True)
+    lines = text(state, ui)
+    assert found(lines, "ends", "192.168.1.10 -> 203.0.113.11")
+    assert found(lines, "CHILD SA", "site: installed, 1 min old, in/out 1.2 kB / 900 B, packets 12 / 9")
+    assert found(lines, "probed", "2/5: 2.0 ms, 3.0 ms")
+    assert found(lines, "full size", "1400 bytes: NO")
+    assert found(lines, "made anew", "0.4 s")
+
+
+def test_wide_terminals_have_both_directions_as_sparks() -> None:
+    states = [
+        with_tunnel(later(healthy(), n), "connector-1", bytes_in=1_200_000 + n * n * 1000) for n in range(9)
+    ]
+    lines = text(known(*states), Ui(page=Name.TUNNELS), Look(signs=UNICODE), 120, 40)
+    assert found(lines, "TUNNEL", "IN/s", "IN", "OUT/s", "OUT", "REMOTE")
+    assert found(lines, "connector-1 *", "▂", "█")
+
+
+def test_dns_shows_hit_rate_slow_names_and_answers() -> None:
+    state = answered(looked(healthy()), "lookup", LOOKUP)
+    lines = text(state, Ui(page=Name.DNS))
+    assert found(lines, "Hit rate", "93% of 1000 in 2 h; 2 expired, 1 failed")
+    assert found(lines, "Speed", "84 ms on average", "3 above 1 s")
+    assert found(lines, "Asks", "192.0.2.97 (376 ms, 3 unanswered)")
+    assert found(lines, "slow.example.com.", "A", "3.8 s", "wait for 192.0.2.97")
+    assert found(lines, "www.example.com", "192.0.2.7", "42 ms, asked for above")
+    lines = text(state, Ui(page=Name.DETAIL, back=(Name.DNS,), opened="lookup www.example.com"))
+    assert found(lines, "by", "192.0.2.98")
+
+
+def test_pods_and_cni() -> None:
+    lines = text(looked(healthy()), Ui(page=Name.PODS))
+    assert found(lines, "Conflist", "is as planned", "10-orillo.conflist")
+    assert found(lines, "Bridge", "br-orillo up, 2 ends of pods")
+    assert found(lines, "Ranges", "10.200.1.0/24 (2 of 253 used)", "(2 used)")
+    assert found(lines, "MTU", "1400")
+    assert found(lines, "default/web-0", "reachable", "10.200.1.5")
+    assert found(lines, "aabbccddeeff", "failed")
+    only = text(looked(healthy()), Ui(page=Name.PODS, problems=True))
+    assert not found(only, "default/web-0")
+    wrong = {**LOOKS["pods"], "conflist": "differs", "bridge_mtu": 1500, "others": ["05-x.conf"]}
+    lines = text(answered(known(healthy()), "pods", wrong), Ui(page=Name.PODS))
+    assert found(lines, "is not as planned")
+    assert found(lines, "runtimes take 05-x.conf before it")
+    assert found(lines, "1500, the plan has 1400")
+    nothing = text(answered(known(healthy()), "pods", {}), Ui(page=Name.PODS))
+    assert found(nothing, "the plan has no pod network")
+    assert found(text(known(healthy()), Ui(page=Name.PODS)), "asking ...")
+    silent = refused(known(healthy()), "pods", "unknown op")
+    assert found(text(silent, Ui(page=Name.PODS)), "the daemon says nothing of it: unknown op")
+
+
+def test_log_lines_are_newest_first_and_filtered() -> None:
+    state = looked(healthy())
+    lines = text(state, Ui(page=Name.LOGS))
+    newest = next(i for i, line in enumerate(lines) if "routes: refused" in line)
+    oldest = next(i for i, line in enumerate(lines) if "ESP: libipsec" in line)
+    assert newest < oldest
+    assert not found(text(state, Ui(page=Name.LOGS, problems=True)), "ESP: libipsec")
+    assert found(text(state, Ui(page=Name.LOGS, search="offline")), "warning", "sync.follow", "offline")
+    assert not found(text(state, Ui(page=Name.LOGS, search="offline")), "routes: refused")
+
+
+def test_log_lines_of_a_new_start_come_after_those_of_the_old() -> None:
+    state = looked(healthy())
+    again = {"run": "run2", "lines": [{**LOOKS["logs"]["lines"][0], "text": "a new start"}]}
+    state = answered(answered(state, "logs", again), "logs", again)
+    assert [line.text for line in state.journal.lines][-2:] == ["routes: refused", "a new start"]
+    assert (state.journal.run, state.journal.newest) == ("run2", 1)
+
+
+def test_a_path_is_filled_in_as_it_is_walked() -> None:
+    state = asked(known(healthy()), "why", {"a": "self", "b": "shop2", "port": 443})
+    ui = Ui(page=Name.PATH, target="self shop2 443", root=True)
+    assert found(text(state, ui), "... walking on")
+    hop = {"step": "plan", "ok": True, "text": "Both are in the plan."}
+    state = partly(state, "why", hop)
+    lines = text(state, ui)
+    assert found(lines, "ok", "plan", "Both are in the plan.")
+    assert found(lines, "... walking on")
+    broken_off = refused(state, "why", "the daemon ended")
+    assert found(text(broken_off, ui), "the daemon ended")
+    whole = {"a": "self", "b": "shop2", "port": 443, "hops": [hop], "breaks": ""}
+    lines = text(answered(state, "why", whole), ui)
+    assert found(lines, "It holds")
+    assert not found(lines, "walking on")
+
+
+def test_fingerprints_are_there_to_compare() -> None:
+    ui = Ui(page=Name.ENROL, offer=read_offer(TOKEN.to_text()), root=True)
+    lines = text(looked(unenrolled()), ui)
+    assert found(lines, "CA pin", "abab abab")
+    assert found(lines, "Device key", "cdcd cdcd")
+    lines = text(looked(healthy()), Ui(page=Name.ENROL, root=True))
+    assert found(lines, "Key in use", "efef")
+    assert found(lines, "Next key", "cdcd")
+
+
+def test_support_offers_sticks() -> None:
+    state = replace(looked(healthy()), places=("/media/usb0",))
+    lines = text(state, Ui(page=Name.SUPPORT, root=True))
+    assert found(lines, "USB stick or disk", "/media/usb0")
+    assert found(lines, "b report", "k QR code", "s save data", "q quit")
+    assert found(text(looked(healthy()), Ui(page=Name.SUPPORT)), "no USB stick is mounted")
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_actions_fit_on_80_columns(name: Name) -> None:
+    lines = text(looked(healthy()), Ui(page=name, root=True))
+    assert lines[-2].endswith("q quit") or " of " in lines[-2]
+    assert "..." not in lines[-1]
+    assert lines[-1].endswith("-Support")

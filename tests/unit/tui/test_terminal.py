@@ -31,6 +31,24 @@ def test_a_serial_line_is_painted_rarely() -> None:
     window = choose(Surroundings("xterm", "C.UTF-8", device="/dev/pts/3"))
     assert (serial.frames, serial.pause) == (4, 2.0)
     assert serial.pause > window.pause
+    assert window.frames > 4
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        *(
+            Surroundings("xterm-256color", "C.UTF-8", device=f"/dev/{name}")
+            for name in ("ttyS0", "ttyAMA1", "ttyUSB0", "ttymxc0", "ttyPS0", "ttySAC2", "hvc0", "console")
+        ),
+        *(Surroundings(term, "C.UTF-8", device="/dev/pts/0") for term in ("vt100", "vt220", "linux", "ansi")),
+        Surroundings("xterm", "C", device="/dev/ttyX0", baud=9600),
+    ],
+)
+def test_every_slow_line_gets_four_frames_a_second_at_most(around: Surroundings) -> None:
+    look = choose(around)
+    assert (look.frames, look.plain) == (4, True)
+    assert choose(around, Wishes(frames=20)).frames == 20
 
 
 def test_wishes_win() -> None:

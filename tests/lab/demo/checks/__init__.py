@@ -15,6 +15,7 @@ from tests.lab.demo.checks import (
     reach,
     refusals,
     services,
+    terminal,
     wire,
 )
 
@@ -31,6 +32,7 @@ CHECKS = (
     Check("service-nearest", services.service_nearest),
     Check("service-spill", services.service_spill),
     Check("dns", names.dns),
+    Check("terminal", terminal.terminal),
     Check("cut-uplink", offline.cut_uplink),
     Check("cold-boot-offline", offline.cold_boot_offline),
     Check("agent-crash", crash.agent_crash),
