@@ -2,6 +2,7 @@
 """A person at the keys: the whole application, on a terminal in memory."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,10 +15,11 @@ from appliance.status.model import Snapshot
 from appliance.status.watching import DoorError
 from appliance.tui.app import Setting, Terminal
 from appliance.tui.feed import Word, read_recording
+from appliance.tui.frame import view
 from appliance.tui.look import ASCII, UNICODE, Colours, Look
 from appliance.tui.page import NUMBERED, Name, key_of
 from tests.unit.status.snapshots import healthy, unenrolled
-from tests.unit.tui.looks import LOOKS
+from tests.unit.tui.looks import LOOKS, LOOKUP, PROBE
 from tests.unit.tui.screens import broken, found, known, later, with_tunnel
 from tests.unit.tui.tokens import TOKEN
 
@@ -33,6 +35,7 @@ class Daemon:
     def __init__(self, refusal: str = "", **answers: Mapping[str, Any]) -> None:
         self.words: asyncio.Queue[Word] = asyncio.Queue()
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.looked: set[str] = set()
         self._answers = answers
         self._refusal = refusal
         self._parts: dict[str, list[Mapping[str, Any]]] = {}
@@ -52,6 +55,7 @@ class Daemon:
     async def answer(self, op: str, fields: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
         """Take a request. What the screens ask for by themselves is answered and not remembered."""
         if op in LOOKS:
+            self.looked.add(op)
             yield LOOKS[op]
             return
         if self._refusal:
@@ -65,11 +69,16 @@ class Daemon:
 
 @asynccontextmanager
 async def terminal(
-    *words: Word, look: Look = MONO, size: tuple[int, int] = (80, 24), daemon: Daemon | None = None
+    *words: Word,
+    look: Look = MONO,
+    size: tuple[int, int] = (80, 24),
+    daemon: Daemon | None = None,
+    places: tuple[str, ...] = ("/media/usb0",),
 ) -> AsyncIterator[tuple[Terminal, Pilot[int]]]:
     """The application, as root, after the words."""
     daemon = daemon or Daemon()
-    app = Terminal(Setting(look, daemon.feed, daemon.answer, root=True, first=known(*words)))
+    first = known(*words)
+    app = Terminal(Setting(look, daemon.feed, daemon.answer, True, first, places=lambda: places))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield app, pilot
@@ -192,6 +201,118 @@ async def test_a_path_is_measured_by_the_agent() -> None:
         assert found(painted(app), "-> Open it.")
         assert found(painted(app), "It breaks at: ike.")
     assert daemon.asked == [("why", {"a": "shop1", "b": "shop2", "port": 443})]
+
+
+async def test_a_path_is_shown_while_it_is_walked() -> None:
+    first, second = (
+        {"step": "plan", "ok": True, "text": "Both are in the plan."},
+        {"step": "ike", "ok": True, "text": "The IKE SA is up."},
+    )
+    whole = {"a": "self", "b": "shop2", "hops": [first, second], "breaks": ""}
+    daemon = Daemon(why=whole)
+    daemon.in_parts("why", first, second)
+    async with terminal(healthy(), daemon=daemon) as (app, pilot):
+        await pilot.press("3", "p", *"shop2", "enter")
+        await until_painted(app, pilot, "ok", "plan", "Both are in the plan.")
+        assert found(painted(app), "... walking on")
+        assert not found(painted(app), "The IKE SA is up.")
+        daemon.go_on.set()
+        await until_painted(app, pilot, "It holds, as far as this device can see.")
+        assert found(painted(app), "ok", "ike", "The IKE SA is up.")
+    assert daemon.asked == [("why", {"a": "self", "b": "shop2"})]
+
+
+@pytest.mark.parametrize(("look", "size"), TERMINALS)
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("1", ("eth0", "carrier", "192.168.1.1")),
+        ("2", ("shop2", "edge", "hub", "connector-1")),
+        ("5", ("Hit rate", "93%")),
+        ("6", ("default/web-0", "reachable", "10.200.1.5")),
+        ("7", ("Slot b", "generation 12", "by bob")),
+        ("0", ("Next key", "cdcd cdcd")),
+        ("minus", ("USB stick or disk", "/media/usb0")),
+    ],
+)
+async def test_screens_ask_for_what_they_show(
+    look: Look, size: tuple[int, int], key: str, words: tuple[str, ...]
+) -> None:
+    async with terminal(healthy(), look=look, size=size) as (app, pilot):
+        await pilot.press(key)
+        await until_painted(app, pilot, *words)
+
+
+async def test_only_the_screen_that_is_seen_is_asked_for() -> None:
+    daemon = Daemon()
+    async with terminal(healthy(), daemon=daemon) as (app, pilot):
+        await pilot.press("6")
+        await until_painted(app, pilot, "default/web-0")
+    assert daemon.looked == {"uplinks", "pods"}
+
+
+async def test_a_tunnel_is_made_anew_and_probed() -> None:
+    anew = {"peer": "connector-1", "up": True, "seconds": 0.42}
+    daemon = Daemon(reinitiate=anew, probe=PROBE)
+    async with terminal(healthy(), daemon=daemon) as (app, pilot):
+        await pilot.press("2", "i")
+        await until_painted(app, pilot, ":reinitiate connector-1")
+        assert daemon.asked == []
+        await pilot.press("enter")
+        await until_painted(app, pilot, "connector-1: a new tunnel is up after 0.4 s")
+        await pilot.press("p")
+        await until_painted(app, pilot, "2 of 5 echoes in 2.0 ms, but none of 1400 bytes")
+        await pilot.press("enter")
+        await until_painted(app, pilot, "made anew", "0.4 s")
+    assert daemon.asked == [("reinitiate", {"peer": "connector-1"}), ("probe", {"peer": "connector-1"})]
+
+
+async def test_a_name_is_looked_up() -> None:
+    daemon = Daemon(lookup=LOOKUP)
+    async with terminal(healthy(), daemon=daemon) as (app, pilot):
+        await pilot.press("5", "l", *"www", "full_stop", *"example", "full_stop", *"com", "enter")
+        await until_painted(app, pilot, "www.example.com", "192.0.2.7", "42 ms, asked for above")
+    assert daemon.asked == [("lookup", {"name": "www.example.com"})]
+
+
+async def test_log_lines_come_by_themselves() -> None:
+    async with terminal(healthy()) as (app, pilot):
+        await pilot.press("8", "l")
+        await until_painted(app, pilot, "error", "run: routes: refused")
+        await pilot.press("slash", *"offline", "enter")
+        await until_painted(app, pilot, "warning", "sync.follow: control endpoint: offline")
+        assert not found(painted(app), "routes: refused")
+
+
+async def test_a_report_is_written_to_the_chosen_stick(tmp_path: Path) -> None:
+    packed = {"name": "orillo-bugreport-now.tar.gz", "data": base64.b64encode(b"packed").decode()}
+    daemon = Daemon(bugreport=packed)
+    async with terminal(healthy(), daemon=daemon, places=(str(tmp_path),)) as (app, pilot):
+        await pilot.press("minus")
+        await until_painted(app, pilot, "USB stick or disk")
+        rows = view(app.known, app.ui, MONO, 80, 24).page.rows
+        at = next(index for index, row in enumerate(rows) if row.key == str(tmp_path))
+        await pilot.press(*["down"] * at, "enter")
+        await until_painted(app, pilot, ":report ")
+        await pilot.press("enter")
+        await until_painted(app, pilot, "the report is in")
+        await pilot.press("enter", "enter")
+        await until_painted(app, pilot, "is there already")
+    file = tmp_path / "orillo-bugreport-now.tar.gz"
+    assert file.read_bytes() == b"packed"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("look", "size"), TERMINALS)
+async def test_the_code_has_the_terminal_to_itself(look: Look, size: tuple[int, int]) -> None:
+    async with terminal(broken(), look=look, size=size) as (app, pilot):
+        await pilot.press("minus", "k")
+        await until_painted(app, pilot, "Esc goes back")
+        assert not found(painted(app), "Support")
+        assert found(painted(app), "NO-TUNNEL")
+        assert look is LARGE or all(line.isascii() for line in painted(app))
+        await pilot.press("escape")
+        await until_painted(app, pilot, "show them the QR code")
 
 
 async def test_an_examination_is_asked_for() -> None:

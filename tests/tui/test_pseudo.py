@@ -208,7 +208,7 @@ def test_a_daemon_of_another_version_that_knows_no_looks(tmp_path: Path) -> None
         speaker(tmp_path, recording(healthy())),
         on_terminal(tui(root=tmp_path), environment(), (120, 40)) as line,
     ):
-        line.until(lambda output: b"HEALTHY" in output)
+        line.until(lambda output: b"connector-1" in output)
         for key in "2567-0":
             line.type(key)
             line.for_seconds(0.4)
