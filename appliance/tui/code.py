@@ -7,8 +7,6 @@ In ASCII it is two columns by a row, light ones reversed blanks: there 24 rows h
 
 from collections.abc import Iterator, Sequence
 
-import segno
-
 from appliance.status.model import Snapshot
 from appliance.tui.look import Look, Tone
 from appliance.tui.text import Line, Span
@@ -43,6 +41,9 @@ def code(
     snapshot: Snapshot, codes: Sequence[str], width: int, height: int, look: Look
 ) -> tuple[str, list[Line]]:
     """The code that says most of what fits, and what it says; no line if none fits."""
+    # Imported when used: it brings a web client along, which the first paint would wait for.
+    import segno
+
     for text in payloads(snapshot, codes):
         modules = segno.make(text, error="l", micro=False).matrix
         for quiet in (_QUIET, 1):
