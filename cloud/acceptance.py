@@ -9,22 +9,21 @@ with a reason, until it or what it contradicts is corrected.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cloud.planner.inventory import InventoryError
+from cloud.planner.catalogue import Change
+from cloud.planner.model import InventoryError
 from cloud.source.manifest import Manifest
 from cloud.source.source import Key
 
-#: What an object became: a manifest, or None if it is gone.
-Change = tuple[Key, Manifest | None]
 Objects = Mapping[Key, Manifest]
-#: Raises `InventoryError` for objects that no plans can be made of.
-Check = Callable[[Objects], None]
+#: Raises `InventoryError` for changes after which no plans could be made.
+Check = Callable[[Sequence[Change]], None]
 
 
 @dataclass
 class Accepted:
-    """The objects with every change that fits, and why each of the others does not."""
+    """Every change that fits, and why each of the others does not."""
 
-    objects: dict[Key, Manifest]
+    changes: list[Change] = field(default_factory=list)
     refused: dict[Key, str] = field(default_factory=dict)
 
 
@@ -35,13 +34,13 @@ def changes(kept: Objects, wanted: Objects) -> list[Change]:
     return gone + new
 
 
-def accept(kept: Objects, asked: Sequence[Change], check: Check) -> Accepted:
+def accept(asked: Sequence[Change], check: Check) -> Accepted:
     """Take in as many changes as can be: all of them if they fit, which costs one check.
 
     One that does not fit before another came may fit after it, so the refused ones are tried again as long
     as anything was accepted.
     """
-    accepted, waiting = Accepted(dict(kept)), list(asked)
+    accepted, waiting = Accepted(), list(asked)
     while waiting:
         accepted.refused.clear()
         _accept(accepted, waiting, check)
@@ -54,9 +53,8 @@ def accept(kept: Objects, asked: Sequence[Change], check: Check) -> Accepted:
 
 def _accept(accepted: Accepted, asked: Sequence[Change], check: Check) -> None:
     """Try them together; if that fails, each half by itself, down to the one that is at fault."""
-    tried = _changed(accepted.objects, asked)
     try:
-        check(tried)
+        check([*accepted.changes, *asked])
     except InventoryError as error:
         if len(asked) == 1:
             accepted.refused[asked[0][0]] = str(error)
@@ -65,14 +63,4 @@ def _accept(accepted: Accepted, asked: Sequence[Change], check: Check) -> None:
         _accept(accepted, asked[:middle], check)
         _accept(accepted, asked[middle:], check)
     else:
-        accepted.objects = tried
-
-
-def _changed(objects: Objects, asked: Sequence[Change]) -> dict[Key, Manifest]:
-    changed = dict(objects)
-    for key, manifest in asked:
-        if manifest is None:
-            changed.pop(key, None)
-        else:
-            changed[key] = manifest
-    return changed
+        accepted.changes += asked

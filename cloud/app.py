@@ -7,9 +7,9 @@ together or not at all. So no inventory is ever kept that no plans can be made o
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -19,15 +19,20 @@ from cloud.ca.issuer import Issuer
 from cloud.ca.keys import PlanKey
 from cloud.ca.policy import revocation_matters_from
 from cloud.paths import CloudPaths
-from cloud.planner.allocation import Allocation, AllotmentError, allot
-from cloud.planner.compile import make_plans
+from cloud.planner.allocation import Allocation
+from cloud.planner.catalogue import Change
+from cloud.planner.engine import Engine, News, Taken
 from cloud.planner.fabric import Fabric
-from cloud.planner.inventory import Inventory, InventoryError, read_inventory
-from cloud.publish import PlanningError, next_plan, without_plan
+from cloud.planner.model import Inventory, InventoryError
+from cloud.publish import PlanningError, Press, without_plan
 from cloud.settings import Settings, read_settings
+from cloud.store.plans import StoredPlan
 from cloud.store.store import Store
 
 log = logging.getLogger(__name__)
+
+#: How many devices a line of the log names.
+_NAMES = 20
 
 
 def utc_now() -> datetime:
@@ -45,8 +50,8 @@ class Situation:
 
     inventory: Inventory
     fabric: Fabric
-    allocations: dict[str, Allocation]
-    identities: dict[str, Identity]
+    allocations: Mapping[str, Allocation]
+    identities: Mapping[str, Identity]
 
 
 @dataclass
@@ -66,6 +71,14 @@ class App:
     changed: Callable[[Set[str]], None] = _nobody
     seen: dict[str, datetime] = field(default_factory=dict)
     follows: str = ""
+    _engine: Engine | None = field(default=None, init=False)
+    _taken: Taken | None = field(default=None, init=False)
+    _told: Trust | None = field(default=None, init=False)
+    _unseen: Set[str] = field(default=frozenset(), init=False)
+    _unstored: dict[str, Allocation] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._press = Press(self.plan_key)
 
     @classmethod
     def open(cls, paths: CloudPaths) -> Self:
@@ -105,11 +118,19 @@ class App:
         block. `author` stands in the new plans.
         """
         news: set[str] = set()
-        with self.store.transaction():
-            yield news
-            news |= self._publish(author)
+        known = self._engine is not None
+        self._taken = None
+        try:
+            with self.store.transaction():
+                yield news
+                trust = self.trust
+                news |= self._publish(trust, author)
+        except BaseException:
+            self._go_back(known)
+            raise
+        self._told, self._unseen, self._unstored = trust, frozenset(), {}
         if news:
-            log.info("event=changed author=%s devices=%s", author, ",".join(sorted(news)))
+            log.info("event=changed author=%s devices=%s", author, _some(news))
             self.changed(news)
 
     def refresh(self) -> None:
@@ -120,28 +141,78 @@ class App:
         try:
             with self.change("orillo-cloud"):
                 pass
-        except (InventoryError, AllotmentError, PlanningError) as error:
+        except (InventoryError, PlanningError) as error:
             log.error("event=plans-not-made reason=%s", json.dumps(str(error)))  # noqa: TRY400
 
+    def check(self, changes: Sequence[Change]) -> None:
+        """Raise `InventoryError` if no plans could be made after these changes of objects."""
+        engine = self.engine()
+        engine.undo(engine.take(News(tuple(changes))))
+
     def inventory(self) -> Inventory:
-        """What the manifests say. Raises `InventoryError`."""
-        return read_inventory(self.store.objects.all().values(), self.settings.fabric)
+        """What the manifests say, with what its owner should know of it. Raises `InventoryError`."""
+        engine = self.engine()
+        return replace(engine.inventory, warnings=engine.warnings())
 
     def situation(self) -> Situation:
-        """What plans would be made of at present. Raises `InventoryError` and what `allot` raises."""
-        fabric, inventory = self.settings.fabric, self.inventory()
-        allocations = allot(inventory, fabric, self.store.allocations.all())
-        return Situation(inventory, fabric, allocations, self.identities())
+        """What plans are made of at present. Raises `InventoryError`."""
+        engine = self.engine()
+        return Situation(engine.inventory, self.settings.fabric, engine.allocations, engine.identities)
 
-    def _publish(self, author: str) -> set[str]:
+    def engine(self) -> Engine:
+        """What plans are made of at present. Raises `InventoryError`."""
+        if self._engine is None:
+            self._engine = self._load()
+        return self._engine
+
+    def _load(self) -> Engine:
+        """An engine that knows what is in the store. Raises `InventoryError`."""
+        engine = Engine(self.settings.fabric)
+        objects = tuple(self.store.objects.all().items())
+        taken = engine.take(News(objects, self.identities(), self.store.allocations.all()))
+        self.store.forget_news()
+        self._unseen = self.store.plans.heads().keys() | engine.devices
+        self._unstored = taken.allotted
+        return engine
+
+    def _publish(self, trust: Trust, author: str) -> set[str]:
         """Make the plans that follow from the store and keep those that are news; whose they are."""
-        now = self.situation()
-        self.store.allocations.put(now.allocations)
-        plans = make_plans(now.inventory, now.fabric, now.allocations, now.identities, self.trust, author)
-        kept = self.store.plans.all()
-        made = [next_plan(plan, kept.get(name), self.plan_key, self.now()) for name, plan in plans.items()]
-        gone = [without_plan(plan) for name, plan in kept.items() if plan.document and name not in plans]
-        news = [plan for plan in made if plan] + gone
+        engine = self.engine()
+        touched = set(self._take_in(engine)) | self._unseen
+        if trust != self._told:
+            touched |= engine.devices
+        made = [self._next(engine, name, trust, author) for name in sorted(touched)]
+        news = [plan for plan in made if plan]
         for plan in news:
             self.store.plans.put(plan)
         return {plan.name for plan in news}
+
+    def _take_in(self, engine: Engine) -> Set[str]:
+        """Let the engine know what was written to the store; whose plans may be others now."""
+        valid = {name: self.store.devices.valid_instance(name) for name in self.store.devices.news}
+        enrolments = {name: self.identity(name, who) if who else None for name, who in valid.items()}
+        objects = tuple(self.store.objects.news.items())
+        self.store.forget_news()
+        self._taken = engine.take(News(objects, enrolments))
+        self.store.allocations.put(self._unstored | self._taken.allotted)
+        return self._taken.touched
+
+    def _next(self, engine: Engine, name: str, trust: Trust, author: str) -> StoredPlan | None:
+        plan, before = engine.plan(name, trust, author), self.store.plans.head(name)
+        if plan is not None:
+            return self._press.next_plan(plan, before, self.now())
+        return without_plan(before) if before and not before.withdrawn else None
+
+    def _go_back(self, known: bool) -> None:
+        """The store is as it was before a change; the engine, if it was `known` by then, is to be so too."""
+        self.store.forget_news()
+        if not known:
+            self._engine = None
+        elif self._taken and self._engine:
+            self._engine.undo(self._taken)
+
+
+def _some(names: Set[str]) -> str:
+    """Names for a line of the log: all of them, if they are not too many."""
+    first = sorted(names)[:_NAMES]
+    return ",".join(first) + (f",and-{len(names) - _NAMES}-more" if len(names) > _NAMES else "")

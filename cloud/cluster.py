@@ -9,21 +9,24 @@ mirror is only ever made of a whole view: nothing is forgotten because it has no
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING
 
 from cloud.acceptance import accept, changes
 from cloud.app import App
 from cloud.network_writer import NetworkWriter
-from cloud.planner.allocation import allot
-from cloud.planner.inventory import InventoryError, read_inventory
+from cloud.planner.catalogue import Change
+from cloud.planner.model import InventoryError
 from cloud.publish import PlanningError
 from cloud.source.access import Access
 from cloud.source.api import Api
 from cloud.source.kubernetes import KubernetesSource
-from cloud.source.manifest import Manifest
 from cloud.source.resources import COMMUNITIES, DEVICES, NODES
 from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
+
+if TYPE_CHECKING:
+    from cloud.source.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +62,7 @@ async def _keep_mirror(
         await asyncio.sleep(_GATHER)
         source.changed.clear()
         if source.ready:
-            if mirror.take_in(source):
+            if mirror.take_in(source, source.take_news()):
                 writer.read_inventory()
             network.look_again()
             refused = mirror.refused
@@ -76,55 +79,68 @@ class Mirror:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._kept: Mapping[Key, Manifest] = app.store.objects.all()
+        self._kept: dict[Key, Manifest] = dict(app.store.objects.all())
+        self._whole = False
         self.refused: dict[Key, str] = {}
 
-    def take_in(self, source: Source) -> bool:
-        """Keep what the source has, and the plans that follow; whether statuses need another look."""
-        kept, wanted = self._kept, source.all()
-        asked = changes(kept, wanted)
-        self.refused = {}
+    def take_in(self, source: Source, news: Set[Key] | None = None) -> bool:
+        """Keep what the source has, and the plans that follow; whether nodes or devices are others now.
+
+        `news` are the keys of what is different since the last time; the first time, and without them, all
+        of the source is looked at.
+        """
+        asked = self._asked(source, news)
+        self._whole, self.refused = True, {}
         if not asked:
             return False
-        if _nodes(kept) and not _nodes(wanted):
+        if self._would_be_empty(asked):
             # No cluster is without nodes: this is another one, or one that has just been made.
             reason = "the API server has no Node at all, so nothing is forgotten: is this the right cluster?"
             self.refused = {("Node", "", "*"): reason}
+            self._whole = False
             return False
         try:
-            self._keep(wanted)
+            self._keep(asked)
         except InventoryError:
-            accepted = accept(kept, asked, self._check)
+            accepted = accept(asked, self._app.check)
             self.refused = accepted.refused
-            self._try_to_keep(accepted.objects)
+            self._try_to_keep(accepted.changes)
         except PlanningError as error:
             self.refused = {key: str(error) for key, _ in asked}
         return any(key[0] in _DEVICES for key, _ in asked)
 
-    def _try_to_keep(self, wanted: Mapping[Key, Manifest]) -> None:
+    def _asked(self, source: Source, news: Set[Key] | None) -> list[Change]:
+        """What has to happen for the store to be as the source is; what was refused is asked for again."""
+        if news is None or not self._whole:
+            return changes(self._kept, source.all())
+        keys = sorted(news | self.refused.keys())
+        wanted = {key: manifest for key in keys if (manifest := source.get(key)) is not None}
+        return changes({key: self._kept[key] for key in keys if key in self._kept}, wanted)
+
+    def _would_be_empty(self, asked: Sequence[Change]) -> bool:
+        if not any(key[0] == NODES.kind.name and manifest is None for key, manifest in asked):
+            return False
+        before = {key for key in self._kept if key[0] == NODES.kind.name}
+        gone = {key for key, manifest in asked if manifest is None}
+        return before <= gone and not any(key[0] == NODES.kind.name and manifest for key, manifest in asked)
+
+    def _try_to_keep(self, asked: Sequence[Change]) -> None:
         try:
-            self._keep(wanted)
+            self._keep(asked)
         except (InventoryError, PlanningError) as error:
-            self.refused |= {key: str(error) for key, _ in changes(self._kept, wanted)}
+            self.refused |= {key: str(error) for key, _ in asked}
 
-    def _keep(self, wanted: Mapping[Key, Manifest]) -> None:
-        """Write the difference. Raises `InventoryError` and `PlanningError`; then nothing is written."""
-        new = [manifest for key, manifest in wanted.items() if self._kept.get(key) != manifest]
-        gone = [key for key in self._kept if key not in wanted]
+    def _keep(self, asked: Sequence[Change]) -> None:
+        """Write the changes. Raises `InventoryError` and `PlanningError`; then nothing is written."""
+        new = {key: manifest for key, manifest in asked if manifest is not None}
+        gone = [key for key, manifest in asked if manifest is None]
         with self._app.change("kubernetes"):
-            self._app.store.objects.put(new)
+            self._app.store.objects.put(new.values())
             self._app.store.objects.delete(gone)
-        self._kept = wanted
+        for key in gone:
+            self._kept.pop(key, None)
+        self._kept |= new
         log.info("event=mirrored new=%d gone=%d", len(new), len(gone))
-
-    def _check(self, objects: Mapping[Key, Manifest]) -> None:
-        """Raise `InventoryError` for objects that no plans can be made of."""
-        fabric = self._app.settings.fabric
-        allot(read_inventory(objects.values(), fabric), fabric, self._app.store.allocations.all())
-
-
-def _nodes(objects: Mapping[Key, Manifest]) -> bool:
-    return any(manifest.kind == NODES.kind.name for manifest in objects.values())
 
 
 async def _keep_statuses(

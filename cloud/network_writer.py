@@ -42,8 +42,8 @@ class NetworkWriter:
         """One pass, if anything changed since the last; what fails is tried again with the next."""
         if not self._look:
             return
-        objects = self._app.store.objects.all()
         try:
+            objects = dict(self._app.engine().manifests)
             annotations, pools = self._wanted()
         except (InventoryError, AllotmentError):
             return  # whoever makes the plans says so

@@ -1,43 +1,130 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a plan as worked out to the one that a device is told: numbered, dated and signed if it is news."""
+"""From a plan as worked out to the one that a device is told: numbered, dated and signed if it is news.
 
+A plan is put together from written parts. Devices of one kind see the same services, and all connectors the
+same edges, as the same objects: each is written once, whatever number of plans it stands in.
+"""
+
+import hashlib
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from msgspec.structs import replace
 
-from appliance.netcore.plan.codec import digest_of, to_document
+from appliance.netcore.plan.codec import OUTSIDE_DIGEST
 from appliance.netcore.plan.model import Plan
-from appliance.netcore.plan.validation import check
+from appliance.netcore.plan.validation import check, service_problems
+from appliance.netcore.plan.values import encode
 from cloud.ca.keys import PlanKey
-from cloud.store.plans import StoredPlan
+from cloud.store.plans import PlanHead, StoredPlan
+
+_FIELDS = tuple(sorted(Plan.__struct_fields__))
+#: Maps whose values many plans share, and values that they share as a whole.
+_MAPS = frozenset(("peers", "services"))
+_SHARED = frozenset(("trust", "tunnel", "fabric", "service_range"))
+#: How many written parts are kept at most.
+_MANY = 200_000
 
 
 class PlanningError(ValueError):
     """A change after which a plan would contradict itself; the text says whose and how."""
 
 
-def next_plan(plan: Plan, before: StoredPlan | None, key: PlanKey, now: datetime) -> StoredPlan | None:
-    """What to tell the device, or None if `before` says the same already. Raises `PlanningError`.
+class Press:
+    """Makes documents of plans, and remembers what it wrote."""
 
-    Number, time and author are no news in themselves.
-    """
-    fingerprint = digest_of(to_document(replace(plan, generation=1, author="")))
-    if before and before.document and before.fingerprint == fingerprint:
-        return None
-    name = plan.identity.name
-    if problems := check(plan):
-        raise PlanningError(f"the plan of {name} would contradict itself: {'; '.join(problems)}")
-    generation = before.generation + 1 if before else 1
-    numbered = replace(plan, generation=generation, issued_at=now.replace(microsecond=0))
-    return StoredPlan(
-        name=name,
-        generation=generation,
-        digest=digest_of(to_document(numbered)),
-        fingerprint=fingerprint,
-        document=key.sign(numbered),
-    )
+    def __init__(self, key: PlanKey) -> None:
+        self._key = key
+        #: By the identity of an object, which is kept with it lest another one comes to have the same.
+        self._written: dict[int, tuple[object, bytes]] = {}
+        self._checked: dict[int, tuple[object, tuple[str, ...]]] = {}
+
+    def next_plan(self, plan: Plan, before: PlanHead | None, now: datetime) -> StoredPlan | None:
+        """What to tell the device, or None if `before` says the same already. Raises `PlanningError`.
+
+        Number, time and author are no news in themselves.
+        """
+        parts = self._parts(plan)
+        fingerprint = _digest(parts | _numbered(1, ""))
+        if before and not before.withdrawn and before.fingerprint == fingerprint:
+            return None
+        name = plan.identity.name
+        if problems := self._problems(plan):
+            raise PlanningError(f"the plan of {name} would contradict itself: {'; '.join(problems)}")
+        generation = before.generation + 1 if before else 1
+        parts |= _numbered(generation, plan.author)
+        digest = _digest(parts)
+        document = self._sign(parts, digest, now.replace(microsecond=0))
+        return StoredPlan(name, generation, digest, fingerprint, document)
+
+    def digest_as(self, plan: Plan, generation: int) -> str:
+        """The digest that the plan has under this number."""
+        return _digest(self._parts(plan) | _numbered(generation, plan.author))
+
+    def _sign(self, parts: dict[str, bytes], digest: str, issued_at: datetime) -> bytes:
+        moment = encode(issued_at)
+        signature = self._key.signature(digest, moment.decode().strip('"'))
+        signed = {"digest": encode(digest), "issued_at": moment, "signature": encode(signature)}
+        return _joined(parts | signed)
+
+    def _parts(self, plan: Plan) -> dict[str, bytes]:
+        return {name: self._part(name, getattr(plan, name)) for name in _FIELDS if name not in OUTSIDE_DIGEST}
+
+    def _part(self, name: str, value: Any) -> bytes:
+        if name in _MAPS:
+            return self._map(value)
+        return self._write(value) if name in _SHARED else encode(value)
+
+    def _map(self, values: Mapping[str, Any]) -> bytes:
+        found = self._written.get(id(values))
+        if found is None:
+            write = self._write
+            found = (
+                values,
+                b"{%b}" % b",".join([b'"%b":%b' % (k.encode(), write(values[k])) for k in sorted(values)]),
+            )
+            self._keep(found)
+        return found[1]
+
+    def _write(self, value: object) -> bytes:
+        found = self._written.get(id(value))
+        if found is None:
+            found = (value, encode(value))
+            self._keep(found)
+        return found[1]
+
+    def _keep(self, written: tuple[object, bytes]) -> None:
+        if len(self._written) >= _MANY:
+            self._written.clear()
+        self._written[id(written[0])] = written
+
+    def _problems(self, plan: Plan) -> tuple[str, ...]:
+        """As `check`, with the services looked at once for all that have the same."""
+        services = plan.services
+        found = self._checked.get(id(services))
+        if found is None:
+            if len(self._checked) >= _FEW:
+                self._checked.clear()
+            found = self._checked[id(services)] = (services, tuple(service_problems(services)))
+        return (*check(replace(plan, services={})), *found[1])
 
 
-def without_plan(before: StoredPlan) -> StoredPlan:
+_FEW = 64
+
+
+def _numbered(generation: int, author: str) -> dict[str, bytes]:
+    return {"generation": encode(generation), "author": encode(author)}
+
+
+def _digest(parts: Mapping[str, bytes]) -> str:
+    return hashlib.sha256(_joined(parts)).hexdigest()
+
+
+def _joined(parts: Mapping[str, bytes]) -> bytes:
+    return b"{%b}" % b",".join([b'"%b":%b' % (name.encode(), parts[name]) for name in sorted(parts)])
+
+
+def without_plan(before: PlanHead) -> StoredPlan:
     """What is kept for a device that no plan is made for any more: its number."""
     return StoredPlan(before.name, before.generation, digest="", fingerprint="", document=None)

@@ -50,13 +50,13 @@ class StatusWriter:
     def read_inventory(self) -> None:
         """Look again at what there is; to be called after each change of the manifests."""
         try:
-            inventory = self._app.inventory()
+            engine = self._app.engine()
         except InventoryError as error:  # settings may be others than those that the store was filled under
             log.error("event=inventory-unusable reason=%s", json.dumps(str(error)))  # noqa: TRY400
             return
-        self._nodes, self._communities = inventory.nodes, inventory.communities
+        self._nodes, self._communities = dict(engine.inventory.nodes), dict(engine.inventory.communities)
         versions = {DEVICES.api_version, COMMUNITIES.api_version}  # FabEdge's have no status
-        found = self._app.store.objects.all().items()
+        found = engine.manifests.items()
         self._declared = {key for key, manifest in found if manifest.api_version in versions}
 
     async def write_all(self) -> None:

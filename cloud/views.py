@@ -61,10 +61,8 @@ def show_plan(app: App, asked: Named) -> dict[str, Any]:
 
 def explain(app: App, asked: Pair) -> Any:
     """Whether `a` and `b` may talk, each way, and why."""
-    now = app.situation()
-    return builtins(
-        explain_pair(now.inventory, now.fabric, now.allocations, now.identities, asked.a, asked.b)
-    )
+    now, fabric = app.engine(), app.settings.fabric
+    return builtins(explain_pair(now.inventory, fabric, now.allocations, now.identities, asked.a, asked.b))
 
 
 def _why_no_plan(app: App, name: str) -> str:

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from appliance.netcore.plan import signature
+from appliance.netcore.plan.codec import Signature
 from appliance.netcore.plan.model import Plan
 from cloud.files import write_atomic
 
@@ -97,6 +98,10 @@ class PlanKey:
         """What devices are given to verify by: the key's id, and its raw public bytes in base64."""
         public = self._key.public_key().public_bytes_raw()
         return {signature.key_id(public): base64.b64encode(public).decode()}
+
+    def signature(self, digest: str, issued_at: str) -> Signature:
+        """The signature of a document with this digest and this time of issue."""
+        return signature.signature_of(digest, issued_at, self._key)
 
     def sign(self, plan: Plan) -> bytes:
         """The signed document of a plan."""

@@ -48,7 +48,7 @@ def _allot_prefixes(
     names = sorted(inventory.nodes)
     nodes = inventory.nodes
     fixed = {n: nodes[n].prefixes for n in names if nodes[n].prefixes or nodes[n].cluster_network}
-    before = {name: _in_pools(fabric, nodes[name].allotted) for name in names}
+    before = {name: in_pools(fabric, nodes[name].allotted) for name in names}
     before |= {name: allocation.prefixes for name, allocation in held.items()}
     taken, kept = _keep(names, fixed, before)
     lengths = {pool: fabric.pod_block(pool) for pool in fabric.pod_pools}
@@ -56,7 +56,7 @@ def _allot_prefixes(
     return {name: fixed[name] if name in fixed else pools.complete(name, kept[name]) for name in names}
 
 
-def _in_pools(fabric: Fabric, allotted: Iterable[Prefix]) -> tuple[Prefix, ...]:
+def in_pools(fabric: Fabric, allotted: Iterable[Prefix]) -> tuple[Prefix, ...]:
     """What a Node remembers is only a wish: anybody may have written it."""
     return tuple(
         prefix
@@ -77,7 +77,7 @@ def _allot_overlay(
     before = {name: tuple(map(host_prefix, allocation.overlay)) for name, allocation in held.items()}
     taken, kept = _keep(names, {}, before)
     for pool in fabric.overlay_pools:
-        for address in _unusable(pool):
+        for address in unusable(pool):
             taken.claim(host_prefix(address), "")
     lengths = {pool: pool.max_prefixlen for pool in fabric.overlay_pools}
     pools = _Pools("overlay pool", lengths, taken, _resting(names, before))
@@ -87,7 +87,7 @@ def _allot_overlay(
     }
 
 
-def _unusable(pool: Prefix) -> Iterator[Address]:
+def unusable(pool: Prefix) -> Iterator[Address]:
     """The subnet-router anycast address (RFC 4291, section 2.6.1); network and broadcast address of IPv4."""
     if pool.num_addresses > 2:
         yield pool.network_address

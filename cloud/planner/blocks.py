@@ -32,14 +32,20 @@ class Claims:
             self._held[prefix.version].insert(at, (prefix, owner))
         return other
 
+    def release(self, prefix: Prefix) -> None:
+        """Nobody holds `prefix` any more, which was claimed."""
+        at = bisect_left(self._ends[prefix.version], int(prefix.network_address))
+        if self._held[prefix.version][at : at + 1] and self._held[prefix.version][at][0] == prefix:
+            del self._ends[prefix.version][at], self._held[prefix.version][at]
 
-def free_blocks(pool: Prefix, length: int, *taken: Claims) -> Iterator[Prefix]:
-    """The blocks of `length` bits in `pool` that no claim in `taken` overlaps, lowest first.
+
+def free_blocks(pool: Prefix, length: int, *taken: Claims, start: int | None = None) -> Iterator[Prefix]:
+    """The blocks of `length` bits in `pool` that no claim in `taken` overlaps, lowest first, from `start`.
 
     The claims are looked up as the iterator goes, so that blocks claimed on the way are passed over too.
     """
     size = 1 << (pool.max_prefixlen - length)
-    start, last = int(pool.network_address), int(pool.broadcast_address)
+    start, last = int(pool.network_address) if start is None else start, int(pool.broadcast_address)
     while start + size - 1 <= last:
         block = _network(pool.version, start, length)
         hits = [int(hit[0].broadcast_address) for claims in taken if (hit := claims.holder(block))]

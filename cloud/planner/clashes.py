@@ -24,10 +24,14 @@ def node_clashes(nodes: Mapping[str, Node]) -> Iterator[str]:
     for name, node in nodes.items():
         for prefix in node.prefixes:
             if other := claims.claim(prefix, name):
-                yield (
-                    f"podCIDR {prefix} of node {name} overlaps {other[0]} of node {other[1]}: "
-                    "give one of them another prefix"
-                )
+                yield prefix_clash(prefix, name, *other)
+
+
+def prefix_clash(prefix: Prefix, name: str, other: Prefix, owner: str) -> str:
+    """The sentence about two nodes that want the same addresses."""
+    return (
+        f"podCIDR {prefix} of node {name} overlaps {other} of node {owner}: give one of them another prefix"
+    )
 
 
 def lan_clashes(nodes: Mapping[str, Node]) -> Iterator[str]:

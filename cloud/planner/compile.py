@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Cni, Dns, Plan, Trust
-from appliance.netcore.plan.values import Address, Prefix
+from appliance.netcore.plan.values import Address
 from cloud.planner.allocation import Allocation
-from cloud.planner.blocks import Claims
 from cloud.planner.fabric import Fabric
 from cloud.planner.model import Inventory, Node
 from cloud.planner.peers import peers_of
@@ -35,14 +34,11 @@ def make_plans(
     Generation 1 and the epoch are placeholders. Equal arguments give equal plans.
     """
     world = World(inventory, fabric, allocations, identities)
-    everywhere, edges = _outside(world, edges_only=False), _outside(world, edges_only=True)
-    return {
-        name: _plan(world, node, everywhere if node.is_edge else edges, trust, author)
-        for name, node in world.devices.items()
-    }
+    return {name: plan_of(world, node, trust, author) for name, node in sorted(world.devices.items())}
 
 
-def _plan(world: World, node: Node, outside: tuple[Prefix, ...], trust: Trust, author: str) -> Plan:
+def plan_of(world: World, node: Node, trust: Trust, author: str) -> Plan:
+    """The plan of one of the world's devices, with placeholders as in `make_plans`."""
     allocation = world.allocations[node.name]
     fabric = world.fabric
     return Plan(
@@ -53,7 +49,7 @@ def _plan(world: World, node: Node, outside: tuple[Prefix, ...], trust: Trust, a
         place=node.place,
         prefixes=allocation.prefixes,
         overlay=allocation.overlay,
-        fabric=(*fabric.ranges, *outside),
+        fabric=(*fabric.ranges, *world.outside(edges_only=not node.is_edge)),
         service_range=fabric.service_ranges,
         trust=trust,
         lan=node.lan,
@@ -79,29 +75,3 @@ def _bind(fabric: Fabric, node: Node) -> tuple[Address, ...]:
     Pods of the cluster's own CNI ask the cluster's DNS, whose node-local cache has the very address of ours.
     """
     return fabric.dns_bind if _cni(node) else ()
-
-
-def _outside(world: World, *, edges_only: bool) -> tuple[Prefix, ...]:
-    """Prefixes of nodes outside the fabric's ranges: they too never leave a device in clear.
-
-    In the cloud that goes for those of edges only: a cloud's node may reach another one that is not enrolled
-    by the cluster's own network.
-    """
-    claims = Claims()
-    for pool, what in world.fabric.ranges.items():
-        claims.claim(pool, what)
-    nodes = world.inventory.nodes
-    held = {
-        prefix
-        for name, allocation in world.allocations.items()
-        if name in nodes and (nodes[name].is_edge or not edges_only)
-        for prefix in (*allocation.prefixes, *nodes[name].lan)
-    }
-    held |= {prefix for prefixes in world.inventory.clusters.values() for prefix in prefixes}
-    outside = [prefix for prefix in held if not _covered(claims, prefix)]
-    return tuple(sorted(outside, key=lambda prefix: (prefix.version, int(prefix.network_address))))
-
-
-def _covered(claims: Claims, prefix: Prefix) -> bool:
-    pool = claims.holder(prefix)
-    return pool is not None and pool[0].prefixlen <= prefix.prefixlen

@@ -77,7 +77,7 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
         *_given_twice(kept),
         *role_clashes(raw_nodes, devices),
         *annotation_problems(raw_nodes),
-        *node_problems(nodes),
+        *node_problems(nodes, nodes),
         *node_clashes(nodes),
         *lan_clashes(nodes),
         *unusable_prefixes(nodes),

@@ -95,8 +95,8 @@ def _overridden(node: Node, spec: objects.DeviceSpec) -> Node:
     )
 
 
-def node_problems(nodes: Mapping[str, Node]) -> Iterator[str]:
-    """What is wrong with the nodes by themselves."""
+def node_problems(nodes: Mapping[str, Node], every: Mapping[str, Node]) -> Iterator[str]:
+    """What is wrong with `nodes` by themselves, among `every` node."""
     for name, node in nodes.items():
         if not is_name(name):
             yield f"Node {name}: its name is no DNS label: use at most 63 lower-case letters, digits and '-'"
@@ -104,10 +104,10 @@ def node_problems(nodes: Mapping[str, Node]) -> Iterator[str]:
             if not _can_dial(address):
                 yield f"Node {name}: its public address {address!r} is neither an IP address nor a DNS name"
         for hub in node.hubs:
-            if hub not in nodes:
+            if hub not in every:
                 yield f"Device {name} names the hub {hub}, and there is no node {hub}: correct spec.hubs"
-            elif not nodes[hub].is_connector:
-                role = nodes[hub].place.role
+            elif not every[hub].is_connector:
+                role = every[hub].place.role
                 yield f"Device {name} names the hub {hub}, whose role is {role}: name connectors in spec.hubs"
 
 

@@ -44,8 +44,12 @@ def _allows(allow: tuple[PortRange, ...], protocol: Protocol, port: int) -> bool
 
 def groups_of(world: World, node: Node) -> tuple[str, ...]:
     """The device's own groups. An edge that may not talk to the cloud is in no built-in one."""
-    built_in = (EDGE if node.is_edge else CLOUD,) if node.cloud or not node.is_edge else ()
-    return (*built_in, *world.groups_of(node))
+    found = world.groups.get(node.name)
+    if found is None:
+        built_in = (EDGE if node.is_edge else CLOUD,) if node.cloud or not node.is_edge else ()
+        found = (*built_in, *world.groups_of(node))
+        world.groups[node.name] = found
+    return found
 
 
 def ruled_groups(world: World, node: Node) -> frozenset[str]:
@@ -89,5 +93,5 @@ def _ruled_communities(world: World, node: Node) -> tuple[Community, ...]:
     return tuple(
         community
         for _, community in sorted(world.inventory.communities.items())
-        if community.nodes(world.fabric.cluster) & world.devices.keys()
+        if not world.members(community.name).isdisjoint(world.devices)
     )

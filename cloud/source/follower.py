@@ -45,6 +45,8 @@ class View:
         self.resource = resource
         self.objects: dict[Key, Manifest] = {}
         self.listed = False
+        #: What may be different since somebody emptied this.
+        self.news: set[Key] = set()
         self._faults: dict[Key, str] = {}
 
     @property
@@ -79,6 +81,7 @@ class View:
         if self.objects.get(key) == manifest:
             return False
         self.objects[key] = manifest
+        self.news.add(key)
         return True
 
     def delete(self, raw: msgspec.Raw) -> bool:
@@ -87,6 +90,7 @@ class View:
 
     def _drop(self, key: Key) -> bool:
         self._faults.pop(key, None)
+        self.news.add(key)
         return self.objects.pop(key, None) is not None
 
 

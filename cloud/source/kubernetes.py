@@ -43,6 +43,18 @@ class KubernetesSource:
         found = {key: manifest for view in self._views for key, manifest in view.objects.items()}
         return dict(sorted(found.items()))
 
+    def get(self, key: Key) -> Manifest | None:
+        """One object, or None if there is none."""
+        found = (view.objects.get(key) for view in reversed(self._views))
+        return next((manifest for manifest in found if manifest is not None), None)
+
+    def take_news(self) -> set[Key]:
+        """The keys of all that may be different since the last call."""
+        news = {key for view in self._views for key in view.news}
+        for view in self._views:
+            view.news.clear()
+        return news
+
     async def run(self) -> None:
         """Follow the server until cancelled."""
         async with asyncio.TaskGroup() as followers:

@@ -18,3 +18,6 @@ class Source(Protocol):
 
     def all(self) -> dict[Key, Manifest]:
         """Every object, by key and in its order. Raises `NotReadyError`."""
+
+    def get(self, key: Key) -> Manifest | None:
+        """One object, or None if there is none. Raises `NotReadyError`."""

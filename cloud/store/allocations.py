@@ -21,8 +21,5 @@ class Allocations:
 
     def put(self, allocations: Mapping[str, Allocation]) -> None:
         """Keep these. What a device holds that is gone is kept too: the planner gives it out last."""
-        held = self.all()
         for name, allocation in allocations.items():
-            if held.get(name) != allocation:
-                values = (name, encode(allocation))
-                self._database.run("INSERT OR REPLACE INTO allocations VALUES (?, ?)", *values)
+            self._database.run("INSERT OR REPLACE INTO allocations VALUES (?, ?)", name, encode(allocation))

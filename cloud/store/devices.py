@@ -28,6 +28,8 @@ class Devices:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: Whose valid enrolment was written and not yet asked for.
+        self.news: set[str] = set()
 
     def latest(self) -> dict[str, StoredDevice]:
         """The last enrolment of each name, valid or revoked."""
@@ -53,11 +55,13 @@ class Devices:
     def enroll(self, name: str, instance: str, now: datetime) -> None:
         """Make `instance` the valid one of `name`; its predecessor is revoked."""
         self.revoke(name, now)
+        self.news.add(name)
         values = (name, instance, to_text(now))
         self._database.run("INSERT INTO devices VALUES (?, ?, ?, NULL, NULL, NULL)", *values)
 
     def revoke(self, name: str, now: datetime) -> bool:
         """Make the valid instance of `name` invalid; whether there was one."""
+        self.news.add(name)
         statement = "UPDATE devices SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL"
         return self._database.run(statement, to_text(now), name) > 0
 

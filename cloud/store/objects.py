@@ -16,6 +16,8 @@ class Objects:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: What was written and not yet asked for: each object, or None where it was deleted.
+        self.news: dict[Key, Manifest | None] = {}
 
     def all(self) -> dict[Key, Manifest]:
         """Every object that is kept, by key and in its order."""
@@ -28,8 +30,10 @@ class Objects:
         for manifest in manifests:
             document = msgspec.json.encode(manifest)
             self._database.run("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", *manifest.key, document)
+            self.news[manifest.key] = manifest
 
     def delete(self, keys: Iterable[Key]) -> None:
         """Forget these; one that is absent is forgotten already."""
         for key in keys:
             self._database.run("DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?", *key)
+            self.news[key] = None

@@ -8,6 +8,7 @@ from cloud.store.database import Database
 _COLUMNS = "name, generation, digest, fingerprint, document"
 #: More plans than a device gets in its life.
 _LEAP = 1_000_000
+_HEAD = "name, generation, digest, document IS NULL, fingerprint"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class PlanHead:
     generation: int
     digest: str
     withdrawn: bool
+    fingerprint: str = ""
 
 
 class Plans:
@@ -49,11 +51,12 @@ class Plans:
 
     def heads(self) -> dict[str, PlanHead]:
         """Every device's plan, by name, without the documents: they are far larger than all the rest."""
-        rows = self._database.rows("SELECT name, generation, digest, document IS NULL FROM plans")
-        return {
-            name: PlanHead(name, generation, digest, bool(withdrawn))
-            for name, generation, digest, withdrawn in rows
-        }
+        return {row[0]: PlanHead(*row) for row in self._database.rows(f"SELECT {_HEAD} FROM plans")}  # noqa: S608
+
+    def head(self, name: str) -> PlanHead | None:
+        """One device's plan without its document, or None if it never had one."""
+        rows = self._database.rows(f"SELECT {_HEAD} FROM plans WHERE name = ?", name)  # noqa: S608
+        return PlanHead(*rows[0]) if rows else None
 
     def get(self, name: str) -> StoredPlan | None:
         """One device's plan, or None if it never had one."""

@@ -37,6 +37,11 @@ class Store:
         """All of it as the bytes of a file, which `open` opens. Raises `StoreError`."""
         return self._database.copy()
 
+    def forget_news(self) -> None:
+        """What was written is known to whoever wants to know of it, or was not written after all."""
+        self.objects.news.clear()
+        self.devices.news.clear()
+
     def close(self) -> None:
         """Close the store; nothing of it can be used any more."""
         self._database.close()

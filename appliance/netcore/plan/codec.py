@@ -10,7 +10,7 @@ from appliance.netcore.plan.model import SCHEMA, Plan
 from appliance.netcore.plan.values import builtins, convert, decode, encode
 
 #: Left out of the digest, so that every replica of the operator gets the same one for the same plan.
-_OUTSIDE_DIGEST = ("issued_at", "digest", "signature")
+OUTSIDE_DIGEST = ("issued_at", "digest", "signature")
 
 
 class PlanError(ValueError):
@@ -26,7 +26,7 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def digest_of(document: dict[str, Any]) -> str:
     """SHA-256 (hex) of the canonical bytes of a plan document."""
-    return hashlib.sha256(encode({k: v for k, v in document.items() if k not in _OUTSIDE_DIGEST})).hexdigest()
+    return hashlib.sha256(encode({k: v for k, v in document.items() if k not in OUTSIDE_DIGEST})).hexdigest()
 
 
 def to_document(plan: Plan) -> dict[str, Any]:

@@ -8,7 +8,6 @@ with.
 import base64
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -26,16 +25,20 @@ def key_id(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()[:16]
 
 
-def _signed_bytes(document: Mapping[str, Any]) -> bytes:
-    return f"orillo plan v1\n{document['digest']}\n{document['issued_at']}\n".encode()
+def _signed_bytes(digest: object, issued_at: object) -> bytes:
+    return f"orillo plan v1\n{digest}\n{issued_at}\n".encode()
+
+
+def signature_of(digest: str, issued_at: str, key: Ed25519PrivateKey) -> Signature:
+    """The signature of a document with this digest and this time of issue, as both are written in it."""
+    value = base64.b64encode(key.sign(_signed_bytes(digest, issued_at))).decode()
+    return Signature(key_id(key.public_key().public_bytes_raw()), value)
 
 
 def sign(plan: Plan, key: Ed25519PrivateKey) -> bytes:
     """The plan's document with digest and signature, as sent and stored."""
     document = to_document(plan)
-    value = base64.b64encode(key.sign(_signed_bytes(document))).decode()
-    signature = {"key": key_id(key.public_key().public_bytes_raw()), "value": value}
-    return encode(document | {"signature": signature})
+    return encode(document | {"signature": signature_of(document["digest"], document["issued_at"], key)})
 
 
 def _exact_base64(text: str) -> bytes:
@@ -63,7 +66,9 @@ def verify(data: bytes, plan_keys: Mapping[str, str], owner: Identity) -> Plan:
         raise PlanError(f"the plan is signed by key {signature.key}, which this device does not trust")
     try:
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(plan_keys[signature.key], validate=True))
-        public.verify(_exact_base64(signature.value), _signed_bytes(document))
+        public.verify(
+            _exact_base64(signature.value), _signed_bytes(document["digest"], document["issued_at"])
+        )
     except (InvalidSignature, ValueError, KeyError) as error:
         raise PlanError("the plan's signature is wrong") from error
     plan = to_plan(document)

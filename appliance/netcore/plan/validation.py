@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold inside a plan beyond the shape of its fields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from appliance.netcore.plan.model import Plan
+from appliance.netcore.plan.model import Plan, Service
 from appliance.netcore.plan.values import Path, Prefix, Role
 
 _MIN_MTU = 1280  # IPv6's minimum (RFC 8200, section 5); under it the kernel drops a link's IPv6 routes
@@ -11,7 +11,13 @@ _MIN_MTU = 1280  # IPv6's minimum (RFC 8200, section 5); under it the kernel dro
 
 def check(plan: Plan) -> tuple[str, ...]:
     """The contradictions in `plan`, as sentences; none for a plan that can be applied."""
-    return (*_numbers(plan), *_prefixes(plan), *_peers(plan), *_policy(plan), *_services(plan))
+    return (
+        *_numbers(plan),
+        *_prefixes(plan),
+        *_peers(plan),
+        *_policy(plan),
+        *service_problems(plan.services),
+    )
 
 
 def _numbers(plan: Plan) -> Iterator[str]:
@@ -49,15 +55,12 @@ def _inside(prefix: Prefix, other: Prefix) -> bool:
 def _peers(plan: Plan) -> Iterator[str]:
     if plan.identity.name in plan.peers:
         yield f"{plan.identity.name} is its own peer"
+    can_relay = plan.place.role is Role.CONNECTOR or bool(plan.hubs)
     for name, peer in sorted(plan.peers.items()):
         if peer.priority is not None and peer.role is not Role.CONNECTOR:
             yield f"{name} has a hub's priority but is a {peer.role}"
-        if Path.HUB in peer.paths and peer.role is not Role.CONNECTOR and not _can_relay(plan):
+        if Path.HUB in peer.paths and peer.role is not Role.CONNECTOR and not can_relay:
             yield f"{name} is reached through a hub, and there is none"
-
-
-def _can_relay(plan: Plan) -> bool:
-    return plan.place.role is Role.CONNECTOR or bool(plan.hubs)
 
 
 def _policy(plan: Plan) -> Iterator[str]:
@@ -70,9 +73,10 @@ def _policy(plan: Plan) -> Iterator[str]:
             yield f"rule {name} is about groups that nobody is in"
 
 
-def _services(plan: Plan) -> Iterator[str]:
+def service_problems(services: Mapping[str, Service]) -> Iterator[str]:
+    """What is wrong with the services of a plan."""
     seen: dict[tuple[object, ...], str] = {}
-    for name, service in sorted(plan.services.items()):
+    for name, service in sorted(services.items()):
         for port in service.ports.values():
             for address in service.addresses:
                 other = seen.setdefault((address, port.protocol, port.port), name)

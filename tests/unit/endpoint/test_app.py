@@ -106,7 +106,7 @@ def test_refresh_leaves_plans_alone_that_it_cannot_make(
     def refuse(*_: object) -> None:
         raise InventoryError(("too strict now",))
 
-    monkeypatch.setattr("cloud.app.read_inventory", refuse)
+    monkeypatch.setattr("cloud.app.Engine.take", refuse)
     app.refresh()
     assert app.store.plans.all() == plans
     assert "too strict now" in caplog.text

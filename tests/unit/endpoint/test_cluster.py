@@ -44,6 +44,9 @@ class Objects:
     def all(self) -> dict[Key, Manifest]:
         return self._found
 
+    def get(self, key: Key) -> Manifest | None:
+        return self._found.get(key)
+
 
 def mirror(app: App, source: Objects) -> dict[Key, str]:
     """What is refused by a mirror that has just been made."""
