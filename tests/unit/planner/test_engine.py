@@ -76,12 +76,16 @@ def community_objects(draw: st.DrawFn) -> Manifest:
     """A Community, also of nodes that are not there, for all ports or for some."""
     ports = draw(st.sampled_from([[], [{"port": 80, "endPort": 90}]]))
     members = draw(st.lists(st.sampled_from([*NAMES, "lab.n3", "far.n4"]), min_size=1, max_size=5))
+    here: dict[str, Any]
+    north: dict[str, Any]
     here, north = (
         {"selector": {"matchLabels": {label: text}}}
         for label, text in (("orillo.io/site", "here"), ("topology.kubernetes.io/region", "north"))
     )
-    one_way = {"from": here, "to": {"members": members}}
-    who = draw(st.sampled_from([{"members": members}, {"members": members}, here, north, one_way]))
+    one_way: dict[str, Any] = {"from": here, "to": {"members": members}}
+    who: dict[str, Any] = draw(
+        st.sampled_from([{"members": members}, {"members": members}, here, north, one_way])
+    )
     down = draw(st.sampled_from(["refuse", "drop", "spill"]))
     spec = who | {"ports": ports, "onTunnelDown": down}
     return manifest("orillo.io/v1alpha1", "Community", draw(st.sampled_from(["red", "green"])), spec=spec)
