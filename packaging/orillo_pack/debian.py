@@ -40,12 +40,18 @@ RECOMMENDS = ("ca-certificates", "conntrack", "iputils-ping")
 
 
 def make_package(
-    directory: Path, out: Path, version: str, architecture: str, epoch: int, papers: Path | None = None
+    directory: Path,
+    out: Path,
+    version: str,
+    architecture: str,
+    epoch: int,
+    papers: Path | None = None,
+    compression: tuple[str, ...] = ("-Zxz",),
 ) -> Path:
     """Build `orillo_VERSION_ARCH.deb` in `out` of the compiled `directory`; returns its path.
 
     `epoch` is the time of every file in it, in seconds since 1970: the same input gives the same package.
-    `papers` is a directory with what goes with the programs.
+    `papers` is a directory with what goes with the programs; `compression` is for dpkg-deb(1).
     """
     tree = out / "deb"
     shutil.rmtree(tree, ignore_errors=True)
@@ -56,13 +62,13 @@ def make_package(
     (tree / "DEBIAN/conffiles").write_text(_conffiles())
     for script in _SCRIPTS:
         _put(_PARTS / script, tree / "DEBIAN" / script, 0o755)
-    return pack(tree, out / f"orillo_{version}_{architecture}.deb", epoch)
+    return pack(tree, out / f"orillo_{version}_{architecture}.deb", epoch, compression)
 
 
-def pack(tree: Path, package: Path, epoch: int) -> Path:
+def pack(tree: Path, package: Path, epoch: int, compression: tuple[str, ...] = ("-Zxz",)) -> Path:
     """Make the package of a tree. Raises `BuildError`."""
     done = subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(tree), str(package)],
+        ["dpkg-deb", "--root-owner-group", *compression, "--build", str(tree), str(package)],
         env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": str(epoch)},
         capture_output=True,
         text=True,

@@ -16,7 +16,10 @@ FILE = Path(__file__).parents[3] / "packaging/debian/orillo.toml"
 def uncommented() -> dict[str, Any]:
     lines = FILE.read_text().splitlines()
     return tomllib.loads(
-        "\n".join(line[1:] if line[:1] == "#" and line[1:2].isalpha() else line for line in lines)
+        "\n".join(
+            line[1:] if line[:1] == "#" and (line[1:2].isalpha() or line[1:2] == "[") else line
+            for line in lines
+        )
     )
 
 
@@ -35,7 +38,11 @@ def test_every_setting_is_in_it_and_no_other() -> None:
 def test_what_it_shows_is_the_default(tmp_path: Path) -> None:
     text = FILE.read_text().replace('#address = "127.0.0.1"', "")
     file = tmp_path / "orillo.toml"
-    file.write_text("\n".join(line.removeprefix("#") if "=" in line else line for line in text.splitlines()))
+    file.write_text(
+        "\n".join(
+            line.removeprefix("#") if "=" in line or line[:2] == "#[" else line for line in text.splitlines()
+        )
+    )
     assert load_settings(file) == Settings()
 
 
