@@ -16,10 +16,13 @@ from orillo_build import stamp
 from orillo_build.__main__ import main as compile_programs
 from orillo_build.compiler import SOURCE, BuildError
 from orillo_build.programs import PROGRAMS
+from orillo_pack import operator
 from orillo_pack.contents import components
 from orillo_pack.debian import make_package
+from orillo_pack.image import OPERATOR, make_image
 from orillo_pack.papers import write as write_papers
 from orillo_pack.release import make_release
+from orillo_pack.wheel import make_wheel
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -37,6 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--jobs", type=int, default=0, help="compilers at once; default: as many as processors"
     )
     parser.add_argument("--deb", action="store_true", help="the appliance's Debian package")
+    parser.add_argument(
+        "--cloud-deb", action="store_true", help="the operator's Debian package; compiles nothing"
+    )
+    parser.add_argument(
+        "--image", action="store_true", help="the operator's container image (OCI); compiles nothing"
+    )
+    parser.add_argument("--wheel", action="store_true", help="a wheel with both programs; compiles nothing")
     parser.add_argument("--release", action="store_true", help="a release for `orillo update`; needs --key")
     parser.add_argument(
         "--key", type=Path, action="append", default=[], help="who signs it: a private key, PEM"
@@ -59,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make(words: argparse.Namespace) -> Path | int:
     """The path of the last thing made, or the compiler's exit status."""
     out = SOURCE / "build" / words.arch
+    if words.cloud_deb or words.image or words.wheel:
+        return _operator(words, out)
     options = ["--arch", words.arch, *(["--force"] if words.force else [])]
     options += ["--jobs", str(words.jobs)] if words.jobs else []
     status = compile_programs([*options, "--quiet"])
@@ -81,6 +93,22 @@ def _make(words: argparse.Namespace) -> Path | int:
             papers=papers,
         )
     return made
+
+
+def _operator(words: argparse.Namespace, out: Path) -> Path:
+    """What of the operator is asked for; the path of the last thing made."""
+    if words.arch != _ARCHITECTURES.get(platform.machine(), platform.machine()):
+        raise BuildError(f"the operator for {words.arch} is made on such a machine")
+    out.mkdir(parents=True, exist_ok=True)
+    if words.wheel:
+        return make_wheel(out, stamp.epoch())
+    papers = out / "papers-cloud"
+    about = {"version": version(), "commit": stamp.commit()}
+    write_papers(papers, operator.components(), name="orillo-cloud", epoch=stamp.epoch(), **about)
+    package = operator.make_package(out, version(), words.arch, stamp.epoch(), papers)
+    return (
+        make_image(OPERATOR, package, out, version(), words.arch, stamp.epoch()) if words.image else package
+    )
 
 
 def _papers(out: Path) -> Path:

@@ -61,7 +61,7 @@ def make_package(
     (tree / "DEBIAN/control").write_text(control(version, architecture, _kibibytes(tree)))
     (tree / "DEBIAN/conffiles").write_text(_conffiles())
     for script in _SCRIPTS:
-        _put(_PARTS / script, tree / "DEBIAN" / script, 0o755)
+        put(_PARTS / script, tree / "DEBIAN" / script, 0o755)
     return pack(tree, out / f"orillo_{version}_{architecture}.deb", epoch, compression)
 
 
@@ -100,16 +100,16 @@ def _fill(tree: Path, directory: Path) -> None:
     shutil.copytree(directory, tree / "usr/lib/orillo")
     (tree / "usr/bin").mkdir(parents=True)
     (tree / "usr/bin/orillo").symlink_to("../lib/orillo/orillo-launch")
-    _put(_PARTS / "orillo-launch", tree / "usr/lib/orillo/orillo-launch", 0o755)
+    put(_PARTS / "orillo-launch", tree / "usr/lib/orillo/orillo-launch", 0o755)
     for key in sorted((SOURCE / "packaging/release-keys").glob("*.pem")):
-        _put(key, tree / "usr/lib/orillo/release-keys" / key.name)
-    _put(_PARTS / "orillo.tmpfiles", tree / "usr/lib/tmpfiles.d/orillo.conf")
+        put(key, tree / "usr/lib/orillo/release-keys" / key.name)
+    put(_PARTS / "orillo.tmpfiles", tree / "usr/lib/tmpfiles.d/orillo.conf")
     for unit in _UNITS:
-        _put(_PARTS / unit, tree / "usr/lib/systemd/system" / unit)
-    _put(_PARTS / "orillo-networkd.conf", tree / "usr/lib/systemd/networkd.conf.d/orillo.conf")
-    _put(_PARTS / "orillo.toml", tree / "etc/orillo/orillo.toml")
+        put(_PARTS / unit, tree / "usr/lib/systemd/system" / unit)
+    put(_PARTS / "orillo-networkd.conf", tree / "usr/lib/systemd/networkd.conf.d/orillo.conf")
+    put(_PARTS / "orillo.toml", tree / "etc/orillo/orillo.toml")
     for profile in sorted((_PARTS / "apparmor").iterdir()):
-        _put(profile, tree / "etc/apparmor.d/orillo" / profile.name)
+        put(profile, tree / "etc/apparmor.d/orillo" / profile.name)
     for place in ("etc/cni/net.d", "etc/orillo/release-keys"):
         (tree / place).mkdir(parents=True)
 
@@ -126,10 +126,10 @@ def describe(tree: Path, name: str, version: str, epoch: int, papers: Path | Non
     for place, text in shells.items():
         _write(text, tree / "usr/share" / place)
     docs = tree / f"usr/share/doc/{name}"
-    _put(SOURCE / "LICENSE", docs / "copyright")
+    put(SOURCE / "LICENSE", docs / "copyright")
     _zip((SOURCE / "CHANGES.md").read_bytes(), docs / "changelog.gz")
     for paper in sorted(papers.iterdir()) if papers else ():
-        _put(paper, docs / paper.name)
+        put(paper, docs / paper.name)
 
 
 def _zip(data: bytes, target: Path) -> None:
@@ -151,7 +151,8 @@ def _conffiles() -> str:
     )
 
 
-def _put(source: Path, target: Path, mode: int = 0o644) -> None:
+def put(source: Path, target: Path, mode: int = 0o644) -> None:
+    """Copy one file into a tree, with this mode."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     target.chmod(mode)

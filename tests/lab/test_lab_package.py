@@ -90,7 +90,7 @@ def shop() -> Iterator[Shop]:
                 package = make_package(
                     compiled().parent, Path(directory), version, _ARCHITECTURE, 0, compression=_QUICKLY
                 )
-                package.rename(system.root / "root" / package.name)
+                shutil.move(package, system.root / "root" / package.name)
             trust(system.root / "etc/orillo/release-keys", KEY)
             system.boot()
             yield Shop(world, system)
