@@ -26,7 +26,7 @@ from appliance.tui.look import Look, Tone
 from appliance.tui.outcomes import outcome, progress
 from appliance.tui.page import Name
 from appliance.tui.places import places
-from appliance.tui.state import Known, answered, asked, heard, lost, partly, refused
+from appliance.tui.state import Known, answered, asked, heard, lost, part_of, partly, refused
 from appliance.tui.text import Line
 from appliance.tui.topics import ALL, PLACES, Topic, due, fields, topics
 from appliance.tui.ui import Notice, Ui
@@ -72,6 +72,7 @@ class Terminal(App[int]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._asked: dict[str, float] = {}
+        self._looking: set[str] = set()
 
     def compose(self) -> ComposeResult:
         """The one widget."""
@@ -152,8 +153,10 @@ class Terminal(App[int]):
         """Ask for what the present screen is made of beside the snapshot."""
         while True:
             for topic in ALL if self._setting.everything else topics(self.ui):
-                if due(topic, self.known, self._asked.get(topic.op), time.monotonic()):
-                    await self._look(topic)
+                asked_at = self._asked.get(topic.op)
+                if topic.op not in self._looking and due(topic, self.known, asked_at, time.monotonic()):
+                    self._looking.add(topic.op)
+                    self._start(self._look(topic))
             self._moved.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK):
@@ -170,6 +173,7 @@ class Terminal(App[int]):
                     self.known = answered(self.known, topic.op, answer)
             except DoorError as error:
                 self.known = refused(self.known, topic.op, str(error))
+        self._looking.discard(topic.op)
         # What one has just come to see is shown at once, what is only renewed at the line's pace.
         self._face.update() if first else self._news.set()
 
@@ -201,8 +205,9 @@ class Terminal(App[int]):
             async for answer in self._setting.asker(effect.op, effect.fields):
                 if "part" in answer:
                     count += 1
-                    self.known = partly(self.known, effect.op, answer["part"])
-                    notice = progress(effect.op, answer["part"], count) or self.ui.notice
+                    part = part_of(answer)
+                    self.known = partly(self.known, effect.op, part)
+                    notice = progress(effect.op, part, count) or self.ui.notice
                 else:
                     self.known = answered(self.known, effect.op, answer)
                     notice = outcome(self.known, effect.op, effect.fields, effect.said)

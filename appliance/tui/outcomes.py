@@ -45,5 +45,8 @@ def _anew(known: Known, peer: str) -> Notice:
 def progress(op: str, part: Mapping[str, Any], count: int) -> Notice | None:
     """How far an answer has come that is told in parts."""
     if op == "doctor":
-        return Notice("examining: {count} checks done, last {check}", about={"count": count, **part})
+        return Notice(
+            "examining: {count} checks done, last {check}",
+            about={"count": count, "check": part.get("check", "?")},
+        )
     return None

@@ -28,6 +28,7 @@ from appliance.status.views import (
     Uplinks,
     read,
 )
+from appliance.status.watching import DoorError
 from appliance.tui.look import Tone
 
 _KEPT_RATES = 48
@@ -198,6 +199,14 @@ def partly(known: Known, op: str, part: Mapping[str, Any]) -> Known:
         return known
     hops = (*known.walk.hops, read(part, Hop))
     return replace(known, walk=msgspec.structs.replace(known.walk, hops=hops))
+
+
+def part_of(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part that an answer is. Raises `DoorError` if it makes no sense."""
+    part = answer["part"]
+    if not isinstance(part, Mapping):
+        raise DoorError("the daemon's answer can't be read: is it another version?")
+    return part
 
 
 def refused(known: Known, op: str, why: str) -> Known:

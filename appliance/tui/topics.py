@@ -25,6 +25,9 @@ class Topic:
     root: bool = False
 
 
+#: What is asked for once is asked for again after a failure, and when it may be another, in seconds.
+_AGAIN, _SOON = 10.0, 1.0
+
 _TOPICS: Mapping[Name, tuple[Topic, ...]] = {
     Name.OVERVIEW: (Topic("uplinks", 10.0),),
     Name.TUNNELS: (Topic("peers", 10.0),),
@@ -49,7 +52,7 @@ def due(topic: Topic, known: Known, asked: float | None, now: float) -> bool:
     if asked is None:
         return True
     if topic.every is None:
-        return known.plan is None and topic.op not in known.unanswered and now - asked > 1.0
+        return known.plan is None and now - asked > (_AGAIN if topic.op in known.unanswered else _SOON)
     return now - asked >= topic.every
 
 

@@ -370,3 +370,18 @@ async def test_a_fault_of_ours_ends_it_without_a_traceback(capsys: pytest.Captur
     assert str(app.failure) == "a fault of ours"
     assert app.return_value == 3
     assert "Traceback" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("garbage", [{"part": 7}, {"part": {}}, {"part": {"step": 1}}, {"hops": "x"}, {}])
+@pytest.mark.parametrize("keys", ["3 p x enter", "9 x", "5 l x enter", "2 p", "2 i enter", "minus b x enter"])
+async def test_garbage_in_any_answer_is_told_and_survived(garbage: Mapping[str, Any], keys: str) -> None:
+    async def answer(op: str, _fields: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        yield LOOKS[op] if op == "peers" else garbage
+
+    app = Terminal(Setting(MONO, Daemon().feed, answer, True, known(healthy()), places=lambda: ()))
+    async with app.run_test() as pilot:
+        for key in keys.split():
+            await pilot.press(key)
+            await pilot.pause()
+        assert app.failure is None
+        assert found(painted(app)[:2], "HEALTHY")

@@ -10,8 +10,8 @@ import pytest
 
 from appliance.status.watching import DoorError
 from appliance.tui.feed import Recording, demo, read_lines, recorded_answer, recorded_asker, recording
-from appliance.tui.state import Known, answered, heard
-from appliance.tui.topics import ALL, PLACES
+from appliance.tui.state import Known, answered, heard, refused
+from appliance.tui.topics import ALL, PLACES, due
 from tests.unit.status.snapshots import healthy
 from tests.unit.tui.looks import LOOKS, LOOKUP
 from tests.unit.tui.screens import later
@@ -81,3 +81,14 @@ def test_the_demo_has_an_answer_to_everything_that_a_screen_asks() -> None:
     assert known.peers is not None
     assert any(len(tunnel.children) for snapshot in made.snapshots for tunnel in snapshot.tunnels.values())
     assert any(tunnel.path for tunnel in made.snapshots[0].tunnels.values())
+
+
+def test_what_failed_is_asked_for_again() -> None:
+    (plan,) = (topic for topic in ALL if topic.op == "plan")
+    state = heard(Known(), healthy())
+    assert due(plan, state, None, 0.0)
+    assert not due(plan, answered(state, "plan", LOOKS["plan"]), 0.0, 999.0)
+    failed = refused(state, "plan", "the daemon ended")
+    assert [due(plan, failed, 0.0, now) for now in (5.0, 11.0)] == [False, True]
+    (dns,) = (topic for topic in ALL if topic.op == "dns")
+    assert [due(dns, state, 0.0, now) for now in (4.0, 5.0)] == [False, True]

@@ -206,3 +206,18 @@ def test_no_keys_break_it(keys: list[str]) -> None:
     for key in keys:
         ui, _ = press(ui, view(state, ui, Look(), 80, 24), key, key if len(key) == 1 else None)
         assert len(frame(state, ui, Look(), 80, 24)) == 24
+
+
+@pytest.mark.parametrize("name", list(Name))
+def test_the_common_keys_work_on_every_screen(name: Name) -> None:
+    here = Ui(
+        page=name, back=(Name.TUNNELS,) if name not in NUMBERED else (), opened="connector-1", root=True
+    )
+    assert typed(here, "?")[0].page is Name.HELP
+    assert typed(here, "2")[0].page is Name.TUNNELS
+    assert typed(here, "f3")[0].page is Name.PATH
+    assert typed(here, "q")[1] == [Quit()]
+    assert typed(here, ":")[0].prompt == Prompt(":")
+    assert typed(here, "/")[0].prompt == Prompt("/")
+    assert typed(here, "!")[0].problems
+    assert typed(here, "escape")[0].page in (Name.TUNNELS, Name.OVERVIEW)
