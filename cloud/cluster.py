@@ -21,7 +21,7 @@ from cloud.publish import PlanningError
 from cloud.source.access import Access
 from cloud.source.api import Api
 from cloud.source.kubernetes import KubernetesSource
-from cloud.source.resources import COMMUNITIES, DEVICES, NODES
+from cloud.source.resources import BLOCKS, COMMUNITIES, DEVICES, FABEDGE_CLUSTERS, NODES, POOLS
 from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
 
@@ -32,8 +32,10 @@ log = logging.getLogger(__name__)
 
 #: Changes that come together make one set of plans, in seconds.
 _GATHER = 0.1
-#: The kinds that say which devices and communities there are.
-_DEVICES = frozenset((NODES.kind.name, DEVICES.kind.name, COMMUNITIES.kind.name))
+#: The kinds that say which devices, communities and prefixes there are.
+_DEVICES = frozenset(
+    resource.kind.name for resource in (NODES, DEVICES, COMMUNITIES, POOLS, BLOCKS, FABEDGE_CLUSTERS)
+)
 #: How often devices' states are looked at, in seconds, when nothing else happens.
 _STATUS_EVERY = 2.0
 
@@ -64,7 +66,7 @@ async def _keep_mirror(
         if source.ready:
             if mirror.take_in(source, source.take_news()):
                 writer.read_inventory()
-            network.look_again()
+                network.look_again()
             refused = mirror.refused
             for key in refused.keys() - {key for key in told if told[key] == refused.get(key)}:
                 log.error("event=object-refused object=%s reason=%s", "/".join(key), json.dumps(refused[key]))
@@ -148,7 +150,7 @@ async def _keep_statuses(
 ) -> None:
     while True:
         if source.ready:
-            writer.refused = source.faults | mirror.refused
+            writer.refused = mirror.refused | source.faults
             await writer.write_all()
             await network.write_all()
         await asyncio.sleep(_STATUS_EVERY)

@@ -42,7 +42,7 @@ def find_end(plan: Plan, text: str) -> End:
 
 def _of_address(plan: Plan, text: str, address: Address) -> End:
     own = plan.identity.name
-    if address in plan.overlay or any(address in prefix for prefix in plan.prefixes):
+    if address in plan.overlay or any(address in prefix for prefix in (*plan.prefixes, *plan.lan)):
         return End(text, own, address, own=True)
     for name, peer in plan.peers.items():
         if address in peer.overlay or any(address in prefix for prefix in peer.prefixes):

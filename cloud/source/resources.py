@@ -140,6 +140,7 @@ DEVICES = _custom("device", "orillo.io/v1alpha1", objects.Device, selected=True)
 COMMUNITIES = _custom("community", "orillo.io/v1alpha1", objects.Community)
 FABEDGE_COMMUNITIES = _custom("community", "fabedge.io/v1alpha1", objects.Community)
 FABEDGE_CLUSTERS = _custom("cluster", "fabedge.io/v1alpha1", objects.FabedgeCluster)
+BLOCKS = _custom("ipamblock", "crd.projectcalico.org/v1", objects.IPAMBlock)
 POOLS = _custom("ippool", "crd.projectcalico.org/v1", objects.IPPool)
 
 #: All that is followed. Of two objects with the same key, the one of the resource that stands later counts.
@@ -151,7 +152,7 @@ RESOURCES = (
         find_kind("endpointslice"), "discovery.k8s.io/v1", objects.EndpointSlice, "kubernetes.io/service-name"
     ),
     POOLS,
-    _custom("ipamblock", "crd.projectcalico.org/v1", objects.IPAMBlock),
+    BLOCKS,
     FABEDGE_CLUSTERS,
     FABEDGE_COMMUNITIES,
     COMMUNITIES,

@@ -137,6 +137,14 @@ async def test_prefixes_that_clash_are_refused_by_both_names(cluster: KubeServer
         assert said.startswith(
             "LAN 10.244.0.0/25 of device shop1 overlaps podCIDR 10.244.0.0/24 of node hub1: "
         )
+        cluster.ask("PATCH", f"{DEVICES}/shop1", {"spec": {"lan": ["172.20.1.1/24"]}})
+        await until(
+            lambda: (
+                "172.20.1.1/24 has host bits set"
+                in cluster.ask("GET", f"{DEVICES}/shop1")["status"]["message"]
+            ),
+            "what can't be read is told too",
+        )
         cluster.ask("PATCH", f"{DEVICES}/shop1", {"spec": {"lan": ["172.20.1.0/24"]}})
         await until(
             lambda: "Refused" not in str(cluster.ask("GET", f"{DEVICES}/shop1")["status"]), "corrected"
