@@ -24,6 +24,7 @@ _ICMP_AND_IP = 28  # bytes of headers around an echo's payload over IPv4
 REASONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), code)
     for pattern, code in (
+        (r"agreed to less than", "child-narrowed"),
         (r"no CHILD_SA built|TS_UNACCEPT", "child-refused"),
         (r"NO_PROPOSAL_CHOSEN|no acceptable (proposal|ENCRYPTION)|INVALID_KE", "ike-no-proposal"),
         (r"no private key found|no RSA private|no signature .* private", "ike-no-credentials"),

@@ -11,6 +11,7 @@ import pytest
 from msgspec import structs
 
 from appliance.netcore.charon.events import listen
+from appliance.netcore.desired.connections import connections, settings
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.values import Address
 from appliance.netcore.probe.hubs import TunnelProbes
@@ -187,3 +188,26 @@ async def test_a_dead_address_of_a_hub_lets_the_next_one_have_its_turn(pair: Pai
         await agent.run_until(lambda: agent.has(PROBE, SITE))
         # With an IKE SA up the address is good, whatever else fails.
         assert agent.steering.turns() == {HUB: 1}
+
+
+@pytest.mark.lab
+async def test_site_child_that_carries_nothing_of_the_site_is_not_kept(tmp_path: Path) -> None:
+    """A hub that knows other networks behind the edge agrees to what its probe's child has."""
+    with real_pair(tmp_path) as pair:
+        await load(pair.hub)
+        name = pair.edge.plan.identity.name
+        wrong = dict(settings(connections(pair.hub.plan, pair.hub.facts)[name]))
+        right = wrong["children"]
+        wrong["children"] = {**right, SITE: {**right[SITE], "remote_ts": ["192.0.2.0/24"]}}
+        await pair.hub.charon.load_connection(name, wrong)
+        await load(pair.edge)
+        async with an_agent(pair) as agent:
+
+            def reason() -> str:
+                tunnels = agent.steering.tunnels()
+                return tunnels[HUB].reason if HUB in tunnels else "not seen yet"
+
+            await agent.run_until(lambda: "agreed to less" in reason())
+            await pair.hub.charon.load_connection(name, wrong | {"children": right})
+            await agent.run_until(lambda: agent.has(PROBE, SITE) and agent.hubs[-1] == HUB)
+            await agent.run_until(lambda: reason() == "")

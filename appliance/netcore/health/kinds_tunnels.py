@@ -252,6 +252,7 @@ TUNNELS: tuple[Kind, ...] = (
         ),
         (
             "child-refused",
+            "child-narrowed",
             "child-not-installable",
             "ike-down",
             "esp-blocked",

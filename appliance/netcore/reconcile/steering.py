@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
 
 from appliance.netcore.charon.door import Charon
 from appliance.netcore.desired.facts import Facts
@@ -26,7 +27,7 @@ from appliance.netcore.plan.exchange import TunnelState
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Role
 from appliance.netcore.probe.hubs import Target, TunnelProbes
-from appliance.netcore.tunnel import PROBE, Health, IkeSa, Reach
+from appliance.netcore.tunnel import PROBE, SITE, Health, IkeSa, Reach
 
 _BACKOFF_FIRST = 0.25
 _BACKOFF_MOST = 4.0
@@ -207,9 +208,24 @@ class TunnelSteering:
         if isinstance(action, Initiate) and not up and peer is not None and len(peer.addresses) > 1:
             self._turns[action.connection] = self._turns.get(action.connection, 0) + 1
 
+    async def _refuse_empty(self, connection: str) -> None:
+        """End a site child that carries nothing of the site; raises `DoorError` then.
+
+        A hub that does not know our networks yet agrees to what it knows (RFC 7296, section 2.9), if only to
+        the overlay addresses. Nobody would end such a child, and all would look well.
+        """
+        site = set(self._plan.prefixes) if self._plan and self._plan.place.role is Role.EDGE else set()
+        for sa in await self._charon.list_agreed(connection) if site else ():
+            for child in (one for one in sa.children if one.name == SITE):
+                if not site & set(map(ip_network, child.local_ts)):
+                    await self._charon.terminate_child(child.id)
+                    raise DoorError(f"{connection} agreed to less than the site's networks")
+
     async def _perform(self, action: Action) -> None:
         if isinstance(action, Initiate):
             await self._charon.initiate(action.connection, action.child, _INITIATE_TIMEOUT)
+            if action.child == SITE:
+                await self._refuse_empty(action.connection)
         elif isinstance(action, TerminateChild):
             await self._charon.terminate_child(action.id)
         else:
