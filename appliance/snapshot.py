@@ -104,7 +104,11 @@ def report(known: Known, identity: Identity, at: datetime) -> Report:
 
 def news(known: Known, before: Known) -> bool:
     """Whether a pass found anything that was otherwise before it; times and counters always are."""
-    return (known.facts, known.tables, _standing(known)) != (before.facts, before.tables, _standing(before))
+    return _found(known) != _found(before)
+
+
+def _found(known: Known) -> tuple[object, ...]:
+    return known.facts, known.tables, known.drift, _standing(known)
 
 
 def _standing(known: Known) -> dict[str, TunnelState]:

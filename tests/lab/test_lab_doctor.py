@@ -163,7 +163,9 @@ def test_bug_report_holds_nothing_that_was_planted(world: World, tmp_path: Path)
     files += [settings, Path("/etc/netns") / device.ns / "resolv.conf"]
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.touch()
-    nft = f'table inet planted {{ comment "{token[:100]}"; chain c {{ comment "secret=hush-hush-3"; }} }}'
+    nft = (
+        f'table inet planted {{\ncomment "{token[:100]}"\nchain c {{\ncomment "secret=hush-hush-3"\n}}\n}}\n'
+    )
     with ExitStack() as stack:
         for file in files:
             stack.callback(file.write_bytes, file.read_bytes())

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the daemon tells of itself."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 from appliance.netcore.desired.facts import Facts, Ipsec
 from appliance.netcore.plan.exchange import PhaseCount, TunnelState
 from appliance.netcore.plan.values import Address, Role, Tier
+from appliance.netcore.reconcile.drift import Drift
 from appliance.netcore.spec import Capability
 from appliance.netcore.tunnel import ChildSa, Health, IkeSa, Reach
-from appliance.snapshot import Known, report, snapshot
+from appliance.snapshot import Known, news, report, snapshot
 from appliance.status.model import Control, State
 from appliance.sync.store import Held
 from tests.unit.plan.plans import SHOP1, edge_plan
@@ -79,3 +81,14 @@ def test_report_names_the_plan_in_force_and_the_one_refused() -> None:
     assert (told.generation, told.digest, told.refused) == (3, HELD.digest, "generation 2 is older")
     assert told.tunnels["connector-2"].reason == "no IKE SA"
     assert told.tables == {"routes": PhaseCount(applied=4)}
+
+
+def test_repair_is_news_for_status_and_operator() -> None:
+    """Although the tables stand as they did before it."""
+    before = Known()
+    repaired = replace(
+        before, drift={"routes": Drift(2, 1, datetime(2026, 1, 1, tzinfo=UTC), ("10.0.0.0/8",))}
+    )
+    assert news(repaired, before)
+    assert not news(repaired, replace(repaired))
+    assert report(repaired, SHOP1, datetime(2026, 1, 1, tzinfo=UTC)).drift == {"routes": 2}

@@ -41,15 +41,15 @@ class Guard:
         self._kept = data
 
     async def close(self, door: Routes) -> int:
-        """Put back what was kept, unless routes of ours are there; how many were put. Raises `DoorError`."""
+        """Put back what was kept and is not there; how many were put. Raises `DoorError`."""
         closed = [Route(ip_network(dst), kind, metric) for dst, kind, metric in self._read().routes]
-        if not closed or await door.routes():
-            return 0
-        for route in closed:
+        there = await door.routes() if closed else {}
+        lacking = [route for route in closed if route.key not in there]
+        for route in lacking:
             await door.put_route(route)
-        for version in (4, 6):
-            await door.put_rule(Rule(version))
-        return len(closed)
+        for rule in map(Rule, (4, 6) if lacking else ()):
+            await door.put_rule(rule)
+        return len(lacking)
 
     def _read(self) -> _Closed:
         """What was kept; a damaged file keeps nothing."""
