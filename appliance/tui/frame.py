@@ -136,7 +136,8 @@ def _body(seen: View, ui: Ui, look: Look, width: int) -> tuple[list[Line], str]:
         if index == chosen:
             begin, end = len(flat), len(flat) + len(row.lines)
         flat += [_painted(one, index == chosen, width, look) for one in row.lines]
-    first = max(0, min(begin, end - seen.room) if chosen >= 0 else min(ui.cursor, len(flat) - seen.room))
+    at = len(flat) if seen.page.follow and not ui.cursor else ui.cursor
+    first = max(0, min(begin, end - seen.room) if chosen >= 0 else min(at, len(flat) - seen.room))
     part = flat[first : first + seen.room]
     where = f"{first + 1}-{first + len(part)} of {len(flat)}" if len(part) < len(flat) else ""
     return part, where

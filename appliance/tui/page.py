@@ -75,10 +75,14 @@ class Action:
 
 @dataclass(frozen=True)
 class Page:
-    """One screen's content. `empty` is said when there is no row; `bare` has the whole terminal to itself."""
+    """One screen's content. `empty` is said when there is no row; `bare` has the whole terminal to itself.
+
+    `follow`: it grows at its end, which is what one wants to see until one moves.
+    """
 
     head: tuple[Line, ...] = ()
     rows: tuple[Row, ...] = ()
     empty: str = ""
     actions: tuple[Action, ...] = ()
     bare: bool = False
+    follow: bool = False

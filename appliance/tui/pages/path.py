@@ -59,7 +59,7 @@ def _walked(walk: Walk, known: Known, width: int, look: Look) -> Page:
     made = [Row((line(title, Tone.STRONG), EMPTY))]
     made += [_hop(hop, width, look) for hop in walk.hops]
     made.append(_end(walk, known, look))
-    return Page(rows=tuple(made), actions=(_ASK,))
+    return Page(rows=tuple(made), actions=(_ASK,), follow=known.walking)
 
 
 def _end(walk: Walk, known: Known, look: Look) -> Row:

@@ -370,3 +370,15 @@ def test_actions_fit_on_80_columns(name: Name) -> None:
     assert lines[-2].endswith("q quit") or " of " in lines[-2]
     assert "..." not in lines[-1]
     assert lines[-1].endswith("-Support")
+
+
+def test_a_long_walk_shows_its_newest_step_until_it_is_over() -> None:
+    state = asked(known(healthy()), "why", {"a": "self", "b": "shop2"})
+    for number in range(30):
+        state = partly(state, "why", {"step": "path", "ok": True, "text": f"Step {number} holds."})
+    ui = Ui(page=Name.PATH, target="self shop2")
+    assert found(text(state, ui), "Step 29 holds.")
+    assert found(text(state, replace(ui, cursors={Name.PATH: 1})), "Step 1 holds.")
+    hops = [{"step": "path", "ok": True, "text": f"Step {number} holds."} for number in range(30)]
+    over = answered(state, "why", {"a": "self", "b": "shop2", "hops": hops})
+    assert found(text(over, ui), "Step 0 holds.")
