@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.lab.clean_root import DAEMONS
 from tests.lab.command import LabError, Result, attempt, run
-from tests.lab.process import Process
+from tests.lab.process import Process, environment
 from tests.lab.wait import until
 
 _SUITE = "bookworm"
@@ -59,7 +59,11 @@ class Booted:
             f"--machine={self._ns}",
         )
         where = (f"--directory={self.root}", f"--network-namespace-path=/run/netns/{self._ns}")
-        self._process = Process(("systemd-nspawn", *words, *where), self._place / "console.log")
+        # Of a network that it was not given by itself it is no master, unless told so.
+        rights = ("--capability=CAP_NET_ADMIN,CAP_NET_RAW",)
+        env = {**environment(), "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
+        command = ("systemd-nspawn", *words, *where, *rights)
+        self._process = Process(command, self._place / "console.log", env=env)
         until(self._is_up, "the system is up", seconds, 0.5, self._process.output)
 
     def cut(self) -> None:
