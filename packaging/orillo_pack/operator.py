@@ -75,8 +75,15 @@ def components() -> tuple[Component, ...]:
     )
 
 
-def make_package(out: Path, version: str, architecture: str, epoch: int, papers: Path) -> Path:
-    """Build `orillo-cloud_VERSION_ARCH.deb` in `out`; returns its path."""
+def make_package(
+    out: Path,
+    version: str,
+    architecture: str,
+    epoch: int,
+    papers: Path,
+    compression: tuple[str, ...] = ("-Zxz",),
+) -> Path:
+    """Build `orillo-cloud_VERSION_ARCH.deb` in `out`; returns its path. `compression` is for dpkg-deb(1)."""
     tree = out / "deb-cloud"
     shutil.rmtree(tree, ignore_errors=True)
     fill(tree)
@@ -88,7 +95,7 @@ def make_package(out: Path, version: str, architecture: str, epoch: int, papers:
     (tree / "DEBIAN/control").write_text(control(version, architecture, size))
     for script in _SCRIPTS:
         put(_PARTS / script, tree / "DEBIAN" / script, 0o755)
-    return pack(tree, out / f"orillo-cloud_{version}_{architecture}.deb", epoch)
+    return pack(tree, out / f"orillo-cloud_{version}_{architecture}.deb", epoch, compression)
 
 
 def control(version: str, architecture: str, size: int) -> str:

@@ -28,7 +28,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("image")
     stamp.settle(SOURCE)
     papers.write(out / "papers", operator.components(), name="orillo-cloud", version="1", commit="", epoch=0)
-    package = operator.make_package(out, "1", _ARCHITECTURE, stamp.epoch(), out / "papers")
+    package = operator.make_package(out, "1", _ARCHITECTURE, stamp.epoch(), out / "papers", ("-Zgzip", "-z1"))
     return make_image(OPERATOR, package, out, "1", _ARCHITECTURE, stamp.epoch())
 
 
