@@ -9,6 +9,7 @@ from pathlib import Path
 from appliance.netcore.desired.facts import Facts, Ipsec
 from appliance.netcore.plan.exchange import PhaseCount, TunnelState
 from appliance.netcore.plan.values import Address, Role, Tier
+from appliance.netcore.plan.values import Path as Path_
 from appliance.netcore.reconcile.drift import Drift
 from appliance.netcore.spec import Capability
 from appliance.netcore.tunnel import ChildSa, Health, IkeSa, Reach
@@ -57,6 +58,13 @@ def test_running_device_shows_plan_and_tunnels() -> None:
     assert (up.up, up.chosen, up.rtt, up.loss, up.established) == (True, True, 0.02, 0.01, 7.0)
     assert (up.bytes_in, up.bytes_out) == (10, 20)
     assert (down.up, down.reason, down.established) == (False, "no IKE SA", None)
+    assert (up.path, down.path, down.children) == (Path_.HUB, Path_.HUB, ())
+    assert [(child.name, child.state, child.bytes_in) for child in up.children] == [("site", "installed", 10)]
+
+
+def test_what_was_applied_and_when_stands_beside_what_is_in_force() -> None:
+    seen = snapshot(replace(running(), applied=2, applied_at=AT, on_trial=True), AT)
+    assert (seen.generation, seen.applied, seen.applied_at, seen.on_trial) == (3, 2, AT, True)
 
 
 def test_service_says_who_answers_now() -> None:
