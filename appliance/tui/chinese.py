@@ -222,6 +222,7 @@ CHINESE: dict[str, str] = {
     "at an unknown time": "未知时间",
     ", applied {time} after it was issued": "，签发后 {time}应用",
     "{number} is offered and not in force": "已提供第 {number} 代，未生效",
+    "a newer one is refused: {key}": "更新的计划被拒绝：见 {key}",
     "on trial": "试用中",
     "still applying, {number} was applied": "仍在应用，已应用第 {number} 代",
     "connected since {time}, {url}": "自 {time} 起已连接，{url}",

@@ -123,6 +123,8 @@ def lag(snapshot: Snapshot, look: Look) -> str:
     offered = snapshot.control.offered
     if offered > snapshot.generation:
         return look.say("{number} is offered and not in force", number=offered)
+    if snapshot.control.refused:
+        return look.say("a newer one is refused: {key}", key=key_of(Name.PLAN))
     if snapshot.on_trial:
         return look.say("on trial")
     if snapshot.applied and snapshot.applied < snapshot.generation:

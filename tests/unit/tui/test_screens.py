@@ -230,6 +230,8 @@ def test_the_lag_behind_what_is_offered_is_said() -> None:
     lines = text(known(behind), Ui(page=Name.PLAN))
     assert found(lines, "Lag", "13 is offered")
     assert found(lines, "Refused", "it needs agent 2.0")
+    unread = msgspec.structs.replace(base, control=msgspec.structs.replace(base.control, refused="no key"))
+    assert found(text(known(unread), Ui()), "Plan", "a newer one is refused: 7")
     applying = msgspec.structs.replace(base, applied=11)
     assert found(text(known(applying), Ui()), "still applying, 11 was applied")
     trial = msgspec.structs.replace(base, applied=12, on_trial=True)
