@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kube.server import KubeServer
+from tests.kube.server import KubeServer, wait_until
+from tests.kube.things import NODES, node
 from tests.unit.kubernetes.manifests import FOLDER, objects
 
 _TREE = Path(__file__).parents[2]
@@ -96,6 +97,34 @@ def test_what_the_operators_account_may_do(cluster: KubeServer, namespace: str) 
         assert not may(verb, what), (verb, what)
     default = f"--as=system:serviceaccount:{namespace}:default"
     assert "no" in cluster.kubectl("auth", "can-i", "get", "nodes", default, check=False).split()
+
+
+def test_of_a_node_the_operator_changes_one_annotation(cluster: KubeServer, namespace: str) -> None:
+    """RBAC knows no such right, so a policy of admission holds it."""
+    cluster.kubectl("apply", "-f", str(FOLDER / "orillo.yaml"))
+    cluster.ask("POST", NODES, node("shop1", annotations={"other": "x"}))
+    account = f"--as=system:serviceaccount:{namespace}:orillo-cloud"
+
+    def patch(fields: str) -> str:
+        return cluster.kubectl("patch", "node", "shop1", account, "--type=merge", "-p", fields, check=False)
+
+    refusal = "may change nothing of a Node but its annotation"
+    spoilt = '{"metadata": {"labels": {"a": "b"}}}'
+    # A policy holds some moments after it was made.
+    wait_until(lambda: refusal in patch(spoilt), "the guard stands", 30)
+    for fields in (
+        '{"spec": {"unschedulable": true}}',
+        '{"metadata": {"annotations": {"other": "y"}}}',
+        '{"metadata": {"annotations": {"other": null}}}',
+        '{"metadata": {"annotations": {"new": "y"}}}',
+    ):
+        assert refusal in patch(fields), fields
+    for value in ('"10.200.1.0/24"', '"10.200.2.0/24"', "null"):
+        said = patch(f'{{"metadata": {{"annotations": {{"orillo.io/allotted-prefixes": {value}}}}}}}')
+        assert "patched" in said, said
+    cluster.kubectl("label", "node", "shop1", "a=c")  # others are not its concern
+    for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
+        cluster.kubectl("delete", kind, "orillo-node-guard")
 
 
 def test_uninstalling_leaves_what_the_readme_says(cluster: KubeServer, namespace: str) -> None:
