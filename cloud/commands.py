@@ -2,6 +2,7 @@
 """Every command by its name: the same functions behind the admin socket and behind a verb run alone."""
 
 import base64
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
@@ -12,20 +13,33 @@ from appliance.netcore.plan.identity import is_name
 from cloud import enrolment, intent, views
 from cloud.app import App
 from cloud.faults import CommandError, Exit, as_command_errors
+from cloud.store.tokens import is_pattern
 
 #: Where the admin socket takes commands: this, and the command's name.
 COMMAND_PATH = "/v1/command/"
 #: In seconds.
 LONGEST_TTL = 365 * 86400
+#: How many devices one token may let in.
+MOST_USES = 100_000
 
 
 class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameters of `token-create`; `ttl` in seconds. `replace` revokes who has the name at present."""
+    """Parameters of `token-create`; `ttl` in seconds. `replace` revokes who has the name at present.
+
+    A `name` with `*`, `?` or `[...]` stands for all names like it, of which `uses` may enrol.
+    """
 
     name: str
     ttl: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_TTL)]
     replace: bool = False
     author: str = ""
+    uses: Annotated[int, msgspec.Meta(ge=1, le=MOST_USES)] = 1
+
+
+class RevokeToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `token-revoke`."""
+
+    id: str
 
 
 class Revoke(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,19 +58,32 @@ class Command(NamedTuple):
 
 def create_token(app: App, asked: CreateToken) -> dict[str, Any]:
     """A token to be typed in at a device; its text is shown this once."""
-    if not is_name(asked.name):
+    many = is_pattern(asked.name)
+    if not is_name(re.sub(r"[*?\[\]!]", "x", asked.name) if many else asked.name):
         raise CommandError(f"{asked.name!r} is no name of a node: use lower-case letters, digits and '-'")
+    if asked.uses > 1 and not many:
+        raise CommandError(
+            f"{asked.name} is one device: with --uses give a pattern such as --pattern 'node-*'"
+        )
     if asked.replace and not enrolment.revoke(app, asked.name, asked.author):
         raise CommandError(f"{asked.name} is not enrolled, so nothing is replaced: use --name {asked.name}")
     life = timedelta(seconds=asked.ttl)
     expires = (app.now() + life).isoformat(timespec="seconds").replace("+00:00", "Z")
-    token = enrolment.create_token(app, asked.name, life)
-    known = asked.name in app.inventory().nodes
+    token = enrolment.create_token(app, asked.name, life, asked.uses)
+    known = many or asked.name in app.engine().inventory.nodes
     warnings = (
         [] if known else [f"there is no Node {asked.name} yet: it gets a plan once its manifest is applied"]
     )
     fields = {"token": token.to_text(), "id": token.id, "name": asked.name, "expires": expires}
-    return fields | {"warnings": warnings}
+    return fields | {"uses": asked.uses, "warnings": warnings}
+
+
+def revoke_token(app: App, asked: RevokeToken) -> dict[str, Any]:
+    """Let nobody in by this token any more; who came in by it stays."""
+    with app.store.transaction():
+        if not app.store.tokens.revoke(asked.id):
+            raise CommandError(f"there is no token {asked.id}: see `orillo-cloud token list`")
+    return {"id": asked.id, "state": "revoked"}
 
 
 def revoke(app: App, asked: Revoke) -> dict[str, Any]:
@@ -77,6 +104,7 @@ COMMANDS = {
     "delete": Command(intent.Delete, intent.delete),
     "token-create": Command(CreateToken, create_token),
     "token-list": Command(views.Nothing, views.list_tokens),
+    "token-revoke": Command(RevokeToken, revoke_token),
     "device-list": Command(views.Nothing, views.list_devices),
     "device-revoke": Command(Revoke, revoke),
     "store-copy": Command(views.Nothing, copy_store),

@@ -11,14 +11,15 @@ from appliance.netcore.plan.exchange import Report, TrustAnswer
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.token import Token
 from cloud.app import App
-from cloud.ca.request import public_key_of
+from cloud.ca.request import public_key_of, wanted_name
 from cloud.planner.inventory import InventoryError
+from cloud.store.tokens import Refused, TokenRefusedError
 
 log = logging.getLogger(__name__)
 
 
-def create_token(app: App, name: str, life: timedelta) -> Token:
-    """A token that lets its holder enrol as `name`, once, within `life`."""
+def create_token(app: App, name: str, life: timedelta, uses: int = 1) -> Token:
+    """A token that lets its holder enrol as `name` (or as names like it), `uses` times, within `life`."""
     token = Token(
         id=secrets.token_hex(4),
         secret=secrets.token_urlsafe(32),
@@ -27,7 +28,7 @@ def create_token(app: App, name: str, life: timedelta) -> Token:
         ca_pin=app.issuer.pin,
     )
     with app.store.transaction():
-        app.store.tokens.add(token.id, token.secret, name, app.now() + life)
+        app.store.tokens.add(token.id, token.secret, name, app.now() + life, uses)
     log.info("event=token-created id=%s device=%s", token.id, name)
     return token
 
@@ -35,13 +36,19 @@ def create_token(app: App, name: str, life: timedelta) -> Token:
 def enroll(app: App, token_id: str, secret: str, request: bytes) -> bytes:
     """Use up a token and issue the leaf of a new instance of its device, in EST's envelope.
 
-    The request is looked at first: a device with a broken one keeps its token. Raises `RequestError`,
-    `TokenRefusedError`, and what `App.change` raises; the token is used up only if it returns.
+    The request is looked at first: a device with a broken one keeps its token. A token for many takes no
+    name away from a device that has it, or one stolen from a node would be good for the names of all others.
+    Raises `RequestError`, `TokenRefusedError`, and what `App.change` raises; the token is used up only if it
+    returns.
     """
     public_key_of(request)
+    asked = wanted_name(request)
     now = app.now()
     with app.change("enrolment"):
-        name = app.store.tokens.redeem(token_id, secret, now)
+        token = app.store.tokens.redeem(token_id, secret, now, asked)
+        name = token.admit(asked, now)
+        if token.for_many and app.store.devices.valid_instance(name):
+            raise TokenRefusedError(Refused.TAKEN)
         identity = app.identity(name, secrets.token_hex(4))
         app.store.devices.enroll(name, identity.instance, now)
         leaf = app.issuer.issue(request, identity, now)

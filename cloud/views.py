@@ -72,9 +72,16 @@ def _why_no_plan(app: App, name: str) -> str:
 
 
 def _token(token: StoredToken, now: datetime) -> dict[str, Any]:
-    state = "used" if token.used_at else "expired" if token.expires <= now else "open"
+    state = "used" if token.used >= token.uses else "expired" if token.expires <= now else "open"
     fields = {"id": token.id, "name": token.name, "state": state}
-    return fields | {"expires": _text(token.expires), "used_at": _text(token.used_at)}
+    return (
+        fields
+        | {"expires": _text(token.expires), "used_at": _text(token.used_at)}
+        | {
+            "uses": token.uses,
+            "used": token.used,
+        }
+    )
 
 
 def _device(device: StoredDevice | None, plan: StoredPlan | None, polled: datetime | None) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 import msgspec
 
 from appliance.netcore.plan.exchange import (
+    NAME_TAKEN,
     PLAN_NONE,
     REVOKED,
     TOKEN_EXPIRED,
+    TOKEN_NAME,
     TOKEN_UNKNOWN,
     TOKEN_USED,
     Refusal,
@@ -25,7 +27,9 @@ ENROL_AGAIN = "get a token with `orillo-cloud token create --name NODE` and run 
 
 _REFUSALS = {
     TOKEN_UNKNOWN: f"the operator does not know this token (deleted, or another operator's): {_NEW_TOKEN}",
-    TOKEN_USED: f"this token was used before, and a token works once: {_NEW_TOKEN}",
+    TOKEN_USED: f"this token was used before, as often as it may be (once, as a rule): {_NEW_TOKEN}",
+    TOKEN_NAME: "this token is for devices of other names: run `orillo enroll --name NAME`, or get another",
+    NAME_TAKEN: "a device has this name already: `orillo-cloud token create --replace NODE` shuts it out",
     TOKEN_EXPIRED: f"this token has expired: {_NEW_TOKEN}",
     PLAN_NONE: "the operator has no Node of this device's name: apply one with `orillo-cloud apply -f FILE`",
     REVOKED: f"the operator has revoked this device's identity: to bring it back, {ENROL_AGAIN}",

@@ -16,8 +16,10 @@ from cloud.store.tokens import Refused, TokenRefusedError
 _LARGEST_REQUEST = 16 * 1024
 _SENTENCES = {
     Refused.UNKNOWN: "this token is not known here",
-    Refused.USED: "this token was used before; a token works once",
+    Refused.USED: "this token was used as often as it may be",
     Refused.EXPIRED: "this token has expired",
+    Refused.NAME: "this token is for devices of other names",
+    Refused.TAKEN: "a device of this name is enrolled already",
 }
 
 

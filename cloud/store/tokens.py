@@ -9,8 +9,10 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from appliance.netcore.plan import exchange
+from appliance.netcore.plan.identity import is_name
 from cloud.store.database import Database, to_text, to_time
 
 
@@ -20,6 +22,8 @@ class Refused(StrEnum):
     UNKNOWN = exchange.TOKEN_UNKNOWN
     USED = exchange.TOKEN_USED
     EXPIRED = exchange.TOKEN_EXPIRED
+    NAME = exchange.TOKEN_NAME
+    TAKEN = exchange.NAME_TAKEN
 
 
 class TokenRefusedError(Exception):
@@ -32,12 +36,40 @@ class TokenRefusedError(Exception):
 
 @dataclass(frozen=True)
 class StoredToken:
-    """What is kept of a token: nothing that would let anyone in."""
+    """What is kept of a token: nothing that would let anyone in.
+
+    `name` is whom it lets in: a device's name, or a pattern such as `node-*` for `uses` devices, of which
+    `used` came; `used_at` is when the last one did.
+    """
 
     id: str
     name: str
     expires: datetime
     used_at: datetime | None
+    uses: int = 1
+    used: int = 0
+
+    @property
+    def for_many(self) -> bool:
+        """Whether devices say themselves who they are, within its pattern."""
+        return is_pattern(self.name)
+
+    def admit(self, asked: str, now: datetime) -> str:
+        """The name that its holder enrols as, who asks for `asked`. Raises `TokenRefusedError`."""
+        if self.used >= self.uses:
+            raise TokenRefusedError(Refused.USED)
+        if self.expires <= now:
+            raise TokenRefusedError(Refused.EXPIRED)
+        if not self.for_many:
+            return self.name
+        if not is_name(asked) or not fnmatchcase(asked, self.name):
+            raise TokenRefusedError(Refused.NAME)
+        return asked
+
+
+def is_pattern(name: str) -> bool:
+    """Whether this stands for several names, as in a shell: `*`, `?`, `[...]`."""
+    return any(sign in name for sign in "*?[")
 
 
 class Tokens:
@@ -46,44 +78,50 @@ class Tokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, token_id: str, secret: str, name: str, expires: datetime) -> None:
-        """Let whoever has `secret` enrol as `name`, once, before `expires`."""
-        values = (token_id, _hash(secret), name, to_text(expires))
-        self._database.run("INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", *values)
+    def add(self, token_id: str, secret: str, name: str, expires: datetime, uses: int = 1) -> None:
+        """Let whoever has `secret` enrol as `name` (or a name like it), `uses` times, before `expires`."""
+        values = (token_id, _hash(secret), name, to_text(expires), uses)
+        self._database.run(
+            "INSERT INTO tokens (id, secret_hash, name, expires_at, uses) VALUES (?, ?, ?, ?, ?)", *values
+        )
 
     def all(self) -> list[StoredToken]:
         """Every token, used and expired ones too, the last to expire first."""
-        rows = self._database.rows(
-            "SELECT id, name, expires_at, used_at FROM tokens ORDER BY expires_at DESC, id"
-        )
-        return [
-            StoredToken(token_id, name, to_time(expires), to_time(used) if used else None)
-            for token_id, name, expires, used in rows
-        ]
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM tokens ORDER BY expires_at DESC, id")  # noqa: S608
+        return [_token(*row) for row in rows]
 
-    def redeem(self, token_id: str, secret: str, now: datetime) -> str:
-        """Use the token up and return whom it is for; raises `TokenRefusedError`.
+    def redeem(self, token_id: str, secret: str, now: datetime, asked: str = "") -> StoredToken:
+        """Use the token up, once; what it was before. Raises `TokenRefusedError`.
 
-        It stands in the transaction that enrols the device. Whether a token was used or has expired is told
-        to its holder only.
+        It stands in the transaction that enrols the device. What became of a token is told to its holder
+        only. `asked` is whom the holder wants to be.
         """
-        found = self._database.rows(
-            "SELECT secret_hash, name, expires_at, used_at FROM tokens WHERE id = ?", token_id
-        )
+        statement = f"SELECT secret_hash, {_COLUMNS} FROM tokens WHERE id = ?"  # noqa: S608
+        found = self._database.rows(statement, token_id)
         if not found or not hmac.compare_digest(found[0][0], _hash(secret)):
             raise TokenRefusedError(Refused.UNKNOWN)
-        _, name, expires, used = found[0]
-        if used is not None:
-            raise TokenRefusedError(Refused.USED)
-        if to_time(expires) <= now:
-            raise TokenRefusedError(Refused.EXPIRED)
-        self._database.run("UPDATE tokens SET used_at = ? WHERE id = ?", to_text(now), token_id)
-        return str(name)
+        token = _token(*found[0][1:])
+        token.admit(asked, now)
+        self._database.run(
+            "UPDATE tokens SET used = used + 1, used_at = ? WHERE id = ?", to_text(now), token_id
+        )
+        return token
+
+    def revoke(self, token_id: str) -> bool:
+        """Forget a token; whether it was there."""
+        return self._database.run("DELETE FROM tokens WHERE id = ?", token_id) > 0
 
     def void(self, now: datetime) -> None:
         """Let no token in any more that was open."""
         moment = to_text(now)
         self._database.run("UPDATE tokens SET expires_at = ? WHERE expires_at > ?", moment, moment)
+
+
+_COLUMNS = "id, name, expires_at, used_at, uses, used"
+
+
+def _token(token_id: str, name: str, expires: str, used_at: str | None, uses: int, used: int) -> StoredToken:
+    return StoredToken(token_id, name, to_time(expires), to_time(used_at) if used_at else None, uses, used)
 
 
 def _hash(secret: str) -> bytes:

@@ -21,6 +21,8 @@ REPORT_PATH = "/v1/report"
 TOKEN_UNKNOWN = "token-unknown"  # noqa: S105 -- a code, no secret
 TOKEN_USED = "token-used"  # noqa: S105
 TOKEN_EXPIRED = "token-expired"  # noqa: S105
+TOKEN_NAME = "token-name"  # noqa: S105
+NAME_TAKEN = "name-taken"
 REVOKED = "identity-revoked"
 PLAN_NONE = "plan-none"
 

@@ -162,6 +162,13 @@ def test_token(operator: Run, root: Path) -> None:
         ["shop1", "open"],
     ]
     assert token.secret not in listing.out
+    many = json.loads(operator("token", "create", "--pattern", "node-*", "--uses", "3", "-o", "json").out)
+    assert (many["name"], many["uses"]) == ("node-*", 3)
+    assert "0/3" in operator("token", "list").out
+    assert operator("token", "revoke", many["id"]).code == 0
+    assert many["id"] not in operator("token", "list").out
+    assert operator("token", "revoke", many["id"]).code != 0
+    assert "--pattern" in operator("token", "create", "--name", "shop1", "--uses", "3").err
 
 
 @pytest.mark.parametrize("ttl", ["0h", "1", "an hour", "-1h", "9999d"])

@@ -14,6 +14,7 @@ from appliance.netcore.plan.signature import verify
 from appliance.netcore.plan.token import Token
 from appliance.netcore.plan.values import decode
 from cloud.ca.keys import new_ec_key
+from cloud.enrolment import create_token
 from cloud.source.manifests import read_manifests
 from cloud.store.database import StoreError
 from tests.unit.ca.requests import certificate_in, request_for
@@ -68,6 +69,24 @@ async def test_one_token_lets_one_of_two_hundred_in(operator: Operator) -> None:
     assert outcomes.count((200, "")) == 1
     assert outcomes.count((401, "token-used")) == 199
     assert len(operator.app.store.devices.latest()) == 1
+
+
+async def test_a_token_for_many_lets_in_as_many_as_it_says(operator: Operator) -> None:
+    """Each as the name that it asks for, if that is like the pattern and nobody has it."""
+    token = create_token(operator.app, "node-*", timedelta(hours=1), uses=5)
+    async with operator.client() as client:
+
+        async def try_as(name: str) -> str:
+            answer = await ask_to_enroll(client, operator, token, request_for(new_ec_key(), name))
+            return "in" if answer.status == 200 else str((await answer.json())["error"])
+
+        assert await try_as("node-0") == "in"
+        assert await try_as("node-0") == "name-taken"
+        assert await try_as("connector-1") == "token-name"
+        outcomes = await asyncio.gather(*(try_as(f"node-{number}") for number in range(1, 60)))
+    assert outcomes.count("in") == 4
+    assert outcomes.count("token-used") == 55
+    assert len(operator.app.store.devices.valid()) == 5
 
 
 @pytest.mark.parametrize(

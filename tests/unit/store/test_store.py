@@ -94,16 +94,33 @@ def test_put_replaces_and_delete_of_nothing_is_fine(store: Store) -> None:
 
 def test_token_is_used_once(store: Store) -> None:
     store.tokens.add("id", "secret", "shop1", NOW + HOUR)
-    assert store.tokens.redeem("id", "secret", NOW) == "shop1"
+    assert store.tokens.redeem("id", "secret", NOW).name == "shop1"
     assert _refusal(store, "id", "secret") is Refused.USED
     assert store.tokens.all()[0].used_at == NOW
+
+
+def test_a_token_for_many_is_used_as_often_as_it_says(store: Store) -> None:
+    store.tokens.add("id", "secret", "node-*", NOW + HOUR, uses=2)
+    for asked in ("shop1", "node-", "node-1.x", ""):
+        assert _refusal(store, "id", "secret", asked) is Refused.NAME
+    for asked in ("node-1", "node-2"):
+        assert store.tokens.redeem("id", "secret", NOW, asked).admit(asked, NOW) == asked
+    assert _refusal(store, "id", "secret", "node-3") is Refused.USED
+    assert (store.tokens.all()[0].used, store.tokens.all()[0].uses) == (2, 2)
+
+
+def test_a_revoked_token_is_unknown(store: Store) -> None:
+    store.tokens.add("id", "secret", "shop1", NOW + HOUR)
+    assert store.tokens.revoke("id")
+    assert not store.tokens.revoke("id")
+    assert _refusal(store, "id", "secret") is Refused.UNKNOWN
 
 
 def test_token_that_was_rolled_back_was_not_used(store: Store) -> None:
     store.tokens.add("id", "secret", "shop1", NOW + HOUR)
     with pytest.raises(BreakdownError):
         _break_down_after(store, lambda: store.tokens.redeem("id", "secret", NOW))
-    assert store.tokens.redeem("id", "secret", NOW) == "shop1"
+    assert store.tokens.redeem("id", "secret", NOW).name == "shop1"
 
 
 def test_token_expires(store: Store) -> None:
@@ -169,7 +186,7 @@ def test_older_store_is_brought_forward_with_a_backup(path: Path) -> None:
     further = (*MIGRATIONS, "ALTER TABLE devices ADD COLUMN note TEXT NOT NULL DEFAULT 'none'")
     with closing(Database.open(path, further)) as database:
         assert database.rows("SELECT name, note FROM devices") == [("shop1", "none")]
-    backup = path.with_name("store.sqlite.schema-1")
+    backup = path.with_name(f"store.sqlite.schema-{len(MIGRATIONS)}")
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     with closing(Store.open(backup)) as store:
         assert store.devices.valid() == {"shop1": "11111111"}
@@ -217,7 +234,7 @@ def test_a_store_of_the_first_version_has_all_that_was_in_it(path: Path) -> None
         assert store.allocations.all() == {"shop1": ALLOCATION}
         assert store.plans.all()["shop1"].generation == 3
         with store.transaction():
-            assert store.tokens.redeem("id", "secret", NOW) == "shop1"
+            assert store.tokens.redeem("id", "secret", NOW).name == "shop1"
     backup = path.with_name("store.sqlite.schema-1")
     assert backup.exists() == bool(MIGRATIONS[1:])
     if backup.exists():
@@ -230,7 +247,7 @@ def test_failed_migration_changes_nothing(path: Path) -> None:
     with pytest.raises(StoreError, match=r"store\.sqlite can't be used"):
         Database.open(path, (*MIGRATIONS, "ALTER TABLE devices ADD COLUMN note TEXT; nonsense"))
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         columns = {row[1] for row in connection.execute("PRAGMA table_info(devices)")}
     assert "note" not in columns
 
@@ -268,7 +285,7 @@ def _break_down_after(store: Store, write: Callable[[], object]) -> None:
         raise BreakdownError
 
 
-def _refusal(store: Store, token_id: str, secret: str) -> Refused:
+def _refusal(store: Store, token_id: str, secret: str, asked: str = "") -> Refused:
     with pytest.raises(TokenRefusedError) as caught:
-        store.tokens.redeem(token_id, secret, NOW)
+        store.tokens.redeem(token_id, secret, NOW, asked)
     return caught.value.reason
