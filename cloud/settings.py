@@ -2,6 +2,7 @@
 """The operator's settings, `/etc/orillo/cloud.toml`: read, checked, and written once by `init`."""
 
 import json
+import re
 import tomllib
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -12,6 +13,11 @@ from appliance.netcore.plan.identity import is_name
 from appliance.netcore.plan.values import Prefix, convert
 from cloud.files import write_atomic
 from cloud.planner.fabric import Fabric, FabricError
+from cloud.planner.roles import CONNECTOR_LABEL, EDGE_LABEL, RoleLabels
+
+_WORD = "[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+#: A label's name, with its domain or without, and perhaps its value (Kubernetes' "Labels and Selectors").
+_LABEL = re.compile(f"({_WORD}/)?{_WORD}(=({_WORD})?)?")
 
 
 class SettingsError(ValueError):
@@ -29,7 +35,8 @@ class Pools(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`addresses` are where devices reach the operator, the first in every token.
 
-    The listeners bind `listen`: an empty one is every address of the host.
+    The listeners bind `listen`: an empty one is every address of the host. A Node is an edge or a connector
+    by its labels: `edge_label` and `connector_label` are a label's name, or `name=value`.
     """
 
     cluster: str
@@ -38,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enroll_port: int = 8443
     listen: str = ""
     domain: str = "cluster.local"
+    edge_label: str = EDGE_LABEL
+    connector_label: str = CONNECTOR_LABEL
     pools: Pools = Pools()
 
     @property
@@ -59,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             pod_pools=self.pools.pods,
             overlay_pools=self.pools.overlay,
             service_ranges=self.pools.services,
+            roles=RoleLabels(self.edge_label, self.connector_label),
         )
 
 
@@ -77,6 +87,13 @@ def check(settings: Settings) -> None:
             raise SettingsError(f"port {port}: use one from 1 to 65535")
     if settings.control_port == settings.enroll_port:
         raise SettingsError(f"both listeners want port {settings.control_port}: give one another port")
+    for label in (settings.edge_label, settings.connector_label):
+        if not _LABEL.fullmatch(label):
+            raise SettingsError(f"label {label!r}: write it as node-role.kubernetes.io/edge or as role=edge")
+    if settings.edge_label == settings.connector_label:
+        raise SettingsError(
+            f"edge_label and connector_label are both {settings.edge_label}: change one of them"
+        )
     if not settings.pools.pods or not settings.pools.overlay:
         raise SettingsError("pools: give at least one prefix for pods and one for the overlay")
     try:
@@ -118,6 +135,8 @@ def _to_toml(settings: Settings) -> str:
         "enroll_port": settings.enroll_port,
         "listen": settings.listen,
         "domain": settings.domain,
+        "edge_label": settings.edge_label,
+        "connector_label": settings.connector_label,
     }
     pools = {name: [str(pool) for pool in getattr(settings.pools, name)] for name in Pools.__struct_fields__}
     lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]

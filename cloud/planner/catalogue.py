@@ -105,7 +105,7 @@ class Catalogue:
         services = {name: every.services[name] for name in sorted(delta.services) if name in every.services}
         part = Inventory(nodes, services, {})
         raw_nodes, devices = (self._some(kind, delta.nodes) for kind in ("Node", "Device"))
-        yield from role_clashes(raw_nodes, devices)
+        yield from role_clashes(raw_nodes, devices, self._fabric.roles)
         yield from annotation_problems(raw_nodes)
         yield from node_problems(nodes, every.nodes)
         yield from unusable_prefixes(nodes)
@@ -151,7 +151,7 @@ class Catalogue:
 
     def _renew_nodes(self, names: set[str], delta: Delta) -> None:
         nodes = self.inventory.nodes
-        found, _ = read_nodes(self._some("Node", names), self._some("Device", names))
+        found, _ = read_nodes(self._some("Node", names), self._some("Device", names), by=self._fabric.roles)
         for name in sorted(names):
             if (old := nodes.pop(name, None)) != found.get(name):
                 delta.nodes[name] = old

@@ -33,7 +33,8 @@ def read_community(community: objects.Community, nodes: Mapping[str, Node]) -> C
 def _found(
     members: tuple[str, ...], selector: objects.Selector | None, nodes: Mapping[str, Node]
 ) -> tuple[str, ...]:
-    chosen = [name for name, node in nodes.items() if selector is not None and selector.matches(node.labels)]
+    wanted = selector.matches if selector is not None else None
+    chosen = sorted(name for name, node in nodes.items() if wanted and wanted(node.labels))
     return tuple(dict.fromkeys((*members, *chosen)))
 
 

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, ip_network
 from appliance.netcore.plan.identity import is_name
 from appliance.netcore.plan.values import Address, Prefix
 from cloud.planner.blocks import Claims
+from cloud.planner.roles import RoleLabels
 
 
 class FabricError(ValueError):
@@ -30,6 +31,7 @@ class Fabric:
     pod_block_v4: int = 24
     pod_block_v6: int = 64
     dns_bind: tuple[Address, ...] = (IPv4Address("169.254.20.10"),)
+    roles: RoleLabels = RoleLabels()  # noqa: RUF009 -- RoleLabels is immutable
 
     def __post_init__(self) -> None:
         problems = tuple(self._problems())

@@ -26,6 +26,7 @@ from cloud.planner.networks import (
     read_pools,
 )
 from cloud.planner.nodes import node_problems, node_warnings, read_nodes, role_clashes
+from cloud.planner.roles import RoleLabels
 from cloud.source import objects
 from cloud.source.manifest import Manifest
 
@@ -52,8 +53,9 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
     raw_nodes = _named(kept, "Node", objects.Node)
     devices = _named(kept, "Device", objects.Device)
     raw_pools = _named(kept, "IPPool", objects.IPPool)
+    by = fabric.roles if fabric else RoleLabels()
     network = read_pod_network(raw_pools.values(), _all(kept, "IPAMBlock", objects.IPAMBlock))
-    nodes, warnings = read_nodes(raw_nodes, devices, network)
+    nodes, warnings = read_nodes(raw_nodes, devices, network, by)
     communities = {
         name: read_community(community, nodes)
         for name, community in _named(kept, "Community", objects.Community).items()
@@ -75,7 +77,7 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
         inventory = replace(inventory, clusters=clusters, warnings=told)
     problems = (
         *_given_twice(kept),
-        *role_clashes(raw_nodes, devices),
+        *role_clashes(raw_nodes, devices, by),
         *annotation_problems(raw_nodes),
         *node_problems(nodes, nodes),
         *node_clashes(nodes),

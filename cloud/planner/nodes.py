@@ -9,10 +9,9 @@ from appliance.netcore.plan.identity import Place, is_name
 from appliance.netcore.plan.values import Role, Uplink
 from cloud.planner.model import Node
 from cloud.planner.networks import ALLOTTED_ANNOTATION, PodNetwork, annotated, pod_prefixes
+from cloud.planner.roles import RoleLabels, has_label
 from cloud.source import objects
 
-EDGE_LABEL = "node-role.kubernetes.io/edge"
-CONNECTOR_LABEL = "node-role.kubernetes.io/connector"
 SITE_LABEL = "orillo.io/site"
 REGION_LABEL = "topology.kubernetes.io/region"
 ZONE_LABEL = "topology.kubernetes.io/zone"
@@ -25,6 +24,7 @@ def read_nodes(
     nodes: Mapping[str, objects.Node],
     devices: Mapping[str, objects.Device],
     network: PodNetwork = PodNetwork(),  # noqa: B008 -- PodNetwork is immutable
+    by: RoleLabels = RoleLabels(),  # noqa: B008 -- RoleLabels is immutable
 ) -> tuple[dict[str, Node], list[str]]:
     """The planner's nodes by name, and warnings. A Device with a role needs no Node."""
     found: dict[str, Node] = {}
@@ -34,7 +34,7 @@ def read_nodes(
         both = [objects_of[name].metadata.labels for objects_of in (nodes, devices) if name in objects_of]
         labels = {label: text for labels in both for label, text in labels.items()}
         if name in nodes:
-            found[name] = replace(_read_node(nodes[name], spec, network), labels=labels)
+            found[name] = replace(_read_node(nodes[name], spec, network, by), labels=labels)
         elif spec.role is not None:
             found[name] = replace(_overridden(Node(name, Place(spec.role, name)), spec), labels=labels)
         else:
@@ -44,11 +44,12 @@ def read_nodes(
     return found, warnings
 
 
-def _read_node(node: objects.Node, spec: objects.DeviceSpec, network: PodNetwork) -> Node:
+def _read_node(node: objects.Node, spec: objects.DeviceSpec, network: PodNetwork, by: RoleLabels) -> Node:
     labels, name = node.metadata.labels, node.metadata.name
-    edge = (spec.role or _role(labels)) is Role.EDGE
+    role = by.role_of(labels)
+    edge = (spec.role or role) is Role.EDGE
     place = Place(
-        role=_role(labels),
+        role=role,
         site=labels.get(SITE_LABEL, "") or name,
         region=labels.get(REGION_LABEL, ""),
         zone=labels.get(ZONE_LABEL, ""),
@@ -66,12 +67,6 @@ def _read_node(node: objects.Node, spec: objects.DeviceSpec, network: PodNetwork
         allotted=annotated(node, ALLOTTED_ANNOTATION),
     )
     return _overridden(read, spec)
-
-
-def _role(labels: Mapping[str, str]) -> Role:
-    if CONNECTOR_LABEL in labels:
-        return Role.CONNECTOR
-    return Role.EDGE if EDGE_LABEL in labels else Role.CLOUD_NODE
 
 
 def _overridden(node: Node, spec: objects.DeviceSpec) -> Node:
@@ -122,11 +117,16 @@ def node_warnings(nodes: Mapping[str, Node]) -> Iterator[str]:
             yield f"{node.place.role} {name} has no InternalIP: the cloud's nodes can't reach it directly"
 
 
-def role_clashes(nodes: Mapping[str, objects.Node], devices: Mapping[str, objects.Device]) -> Iterator[str]:
+def role_clashes(
+    nodes: Mapping[str, objects.Node],
+    devices: Mapping[str, objects.Device],
+    by: RoleLabels = RoleLabels(),  # noqa: B008 -- RoleLabels is immutable
+) -> Iterator[str]:
     """Nodes that are labelled as both edge and connector, with no Device to say which."""
     for name, node in nodes.items():
         decided = name in devices and devices[name].spec.role is not None
-        if not decided and {EDGE_LABEL, CONNECTOR_LABEL} <= node.metadata.labels.keys():
+        labels = node.metadata.labels
+        if not decided and has_label(labels, by.edge) and has_label(labels, by.connector):
             yield f"Node {name} is labelled as edge and as connector: take one of the two labels away"
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cloud.planner.nodes import EDGE_LABEL
+from cloud.planner.roles import EDGE_LABEL
 from cloud.source.documents import read_documents
 from cloud.source.kinds import find_kind
 from tests.kube.cluster import install

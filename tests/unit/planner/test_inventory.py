@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Manifests as the planner reads them, and what they may not say."""
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 
 from appliance.netcore.plan.identity import Place
 from appliance.netcore.plan.values import Protocol, Role
+from cloud.planner.engine import Engine, News
 from cloud.planner.inventory import InventoryError, NamedPort, read_inventory
+from cloud.planner.roles import RoleLabels
 from cloud.source.manifest import Manifest
 from cloud.source.manifests import read_text
 from tests.unit.planner.worlds import FABRIC, demo
@@ -107,6 +110,22 @@ def test_node_that_is_both_edge_and_connector() -> None:
     assert "labelled as edge and as connector" in problems(text)[0]
     decided = read_inventory(read_text(text + DEVICE % ("a", "role: edge")))
     assert decided.nodes["a"].is_edge
+
+
+def test_roles_by_other_labels() -> None:
+    text = """
+{apiVersion: v1, kind: Node, metadata: {name: a, labels: {example.com/role: edge}}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: b, labels: {example.com/role: cloud, hub: ""}}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: c, labels: {node-role.kubernetes.io/edge: ""}}}
+"""
+    fabric = replace(FABRIC, roles=RoleLabels("example.com/role=edge", "hub"))
+    roles = {name: node.place.role for name, node in read_inventory(read_text(text), fabric).nodes.items()}
+    assert roles == {"a": Role.EDGE, "b": Role.CONNECTOR, "c": Role.CLOUD_NODE}
+    engine = Engine(fabric)
+    engine.take(News(tuple((each.key, each) for each in read_text(text))))
+    assert {name: node.place.role for name, node in engine.inventory.nodes.items()} == roles
 
 
 def test_address_of_a_node_inside_the_fabric() -> None:
