@@ -4,6 +4,7 @@
 Nuitka loads this file itself, outside its package.
 """
 
+from pathlib import Path
 from typing import Any
 
 from nuitka.freezer import ImportDetection
@@ -18,16 +19,7 @@ from orillo_build.trims import trimmed
 ImportDetection._stdlib_modules_names = ()  # noqa: SLF001 -- there is no option for it
 
 
-_EXEC_ONCE = """
-#undef PyImport_ExecCodeModuleObject
-#include <Python.h>
-
-PyObject *orillo_exec_once(PyObject *name, PyObject *code, PyObject *path, PyObject *cached) {
-    PyObject *module = PyImport_ExecCodeModuleObject(name, code, path, cached);
-    Py_DECREF(code);
-    return module;
-}
-"""
+_C_CODE = ("exec_once.c", "plain_malloc.c")
 
 
 class OrilloPlugin(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka has no types
@@ -46,16 +38,13 @@ class OrilloPlugin(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka has no typ
         return "bytecode" if is_of_others(module_name.asString()) else None
 
     def getPreprocessorSymbols(self, onefile: bool) -> dict[str, str]:
-        """Bytecode of modules is executed by a function of ours."""
+        """Bytecode of modules is executed by a function of ours (`exec_once.c`)."""
         del onefile
         return {"PyImport_ExecCodeModuleObject": "orillo_exec_once"}
 
     def getExtraCodeFiles(self) -> dict[str, str]:
-        """That function. Nuitka 4.3 keeps a reference to each module's code for ever.
-
-        With it go the code of the module's body and of its classes, and all that these define and drop again.
-        """
-        return {"orillo_exec_once.c": _EXEC_ONCE}
+        """What of ours is C; each file says why."""
+        return {f"orillo_{name}": (Path(__file__).parent / name).read_text() for name in _C_CODE}
 
     def onModuleSourceCode(self, module_name: Any, source_filename: str, source_code: str) -> str:
         """The source as it is built."""
