@@ -17,6 +17,7 @@ import msgspec
 from appliance.netcore.desired.facts import Facts
 from appliance.netcore.desired.firewall import firewall
 from appliance.netcore.kernel.nft import NftTable
+from appliance.netcore.kernel.nft_generation import generation
 from appliance.netcore.plan.model import Backend, Plan, Service, ServicePort
 from appliance.netcore.plan.values import Protocol, Tier
 from appliance.netcore.ruleset import Ruleset, difference
@@ -39,7 +40,7 @@ def run() -> Outcome:
 
 async def _measure() -> Outcome:
     few, many = _ruleset(FEW), _ruleset(MANY)
-    table = NftTable()
+    table = NftTable(generation=generation)
     async with _Client() as client:
         await table.replace(many)
         client.start()

@@ -14,6 +14,7 @@ from appliance.netcore.desired.facts import Facts, Ipsec
 from appliance.netcore.desired.firewall import firewall
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.nft import NftTable
+from appliance.netcore.kernel.nft_generation import generation
 from appliance.netcore.plan.identity import Place
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import Role
@@ -61,10 +62,10 @@ class FakeHost:
 
 
 class RealHost:
-    """In the namespace of the calling thread."""
+    """In the namespace of the calling thread; `late`: rules are sealed when they are next looked at."""
 
-    def __init__(self) -> None:
-        self.nft: Nft = NftTable()
+    def __init__(self, *, late: bool) -> None:
+        self.nft: Nft = NftTable(generation=generation if late else None)
         nft("add table inet theirs { chain c { type filter hook forward priority 0; tcp dport 1 drop; }; }")
         # A table of our name in another family is not ours either.
         nft("add table ip orillo { set s { type mark; elements = { 1 }; }; }")
@@ -88,13 +89,13 @@ def nft(command: str) -> str:
     return subprocess.run(["nft", *command.split(" ")], check=True, capture_output=True, text=True).stdout
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
+@pytest.fixture(params=["fake", *(pytest.param(name, marks=pytest.mark.lab) for name in ("real", "late"))])
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     if request.param == "fake":
         yield FakeHost()
         return
     with own_namespace():
-        yield RealHost()
+        yield RealHost(late=request.param == "late")
 
 
 def plan_of(role: Role) -> Plan:
@@ -214,7 +215,9 @@ async def test_changed_elements_are_noticed_after_a_while(host: Host) -> None:
 async def test_a_refused_change_is_followed_by_the_truth(host: Host) -> None:
     """The element to remove is gone already: the first pass fails and says so, the second one succeeds."""
     table = FirewallTable(host.nft)
-    await reconcile(table, {FIREWALL: firewall(edge_plan(), UP)})
+    for _ in range(2):
+        # The second look seals the rules, so that what follows is a change of elements alone.
+        await reconcile(table, {FIREWALL: firewall(edge_plan(), UP)})
     host.remove_element("tunnels", '"ipsec0"')
     moved = firewall(edge_plan(), Facts(ipsec=Ipsec.LIBIPSEC, tun="ipsec1"))
     assert (await reconcile(table, {FIREWALL: moved})).statuses[FIREWALL].phase is Phase.FAILED

@@ -9,7 +9,7 @@ costs far more memory.
 
 import hashlib
 import re
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Protocol
 
 from appliance.netcore.errors import DoorError
@@ -38,10 +38,17 @@ class Run(Protocol):
 
 
 class NftTable:
-    """The table `inet orillo`; no other table is ever read or written. All methods raise `DoorError`."""
+    """The table `inet orillo`; no other table is ever read or written. All methods raise `DoorError`.
 
-    def __init__(self, run: Run = processes.run) -> None:
+    `generation` (`nft_generation.generation`) lets the seal wait: to list the rules takes as long as to load
+    ten thousand services, since nft(8) fetches every element for it. Without one, `replace` seals at once.
+    """
+
+    def __init__(self, run: Run = processes.run, generation: Callable[[], int] | None = None) -> None:
         self._run = run
+        self._generation = generation
+        #: The number that nftables had right after our last load, while the table has no seal.
+        self._unsealed: int | None = None
 
     async def digest(self) -> str | None:
         """The digest of the rules that the table was loaded with; None if it is not there, or drifted."""
@@ -50,6 +57,9 @@ class NftTable:
         rules = await self._list("-t", "table", TABLE)
         comment = _COMMENT.search(rules)
         sealed = (await self._elements_of("set", _SEAL)) if f"\tset {_SEAL} {{" in rules else {}
+        if comment and not sealed and self._is_as_loaded():
+            await self._seal(rules)
+            return comment["digest"]
         return comment["digest"] if comment and _hash(rules) in sealed else None
 
     async def elements(self) -> Mapping[str, Elements]:
@@ -62,12 +72,17 @@ class NftTable:
         if wanted.base is None:
             raise ValueError("a ruleset that was read back has no text to load")
         await self._load(_replacement(wanted))
-        seal = _hash(await self._list("-t", "table", TABLE))
-        await self._load([f"add element inet {TABLE} {_SEAL} {{ {seal} }}"])
+        if self._generation is None:
+            await self._seal(await self._list("-t", "table", TABLE))
+        else:
+            self._unsealed = self._generation()
 
     async def change(self, delta: Delta) -> None:
         """Change elements only, in one transaction; refused as a whole if one to remove is not there."""
+        as_loaded = self._is_as_loaded()
         await self._load([*_statements("delete", delta.remove), *_statements("add", delta.add)])
+        if as_loaded and self._generation is not None:
+            self._unsealed = self._generation()
 
     async def delete(self) -> None:
         """Remove the table; that it is absent is a success."""
@@ -77,6 +92,15 @@ class NftTable:
         """Whether the table is there, in whatever state."""
         tables = await self._run("nft", "list", "tables", "inet", timeout=_TIMEOUT)
         return f"table inet {TABLE}" in tables.decode().splitlines()
+
+    def _is_as_loaded(self) -> bool:
+        """Whether nobody changed any table since we loaded ours, which has no seal yet."""
+        return self._generation is not None and self._unsealed == self._generation()
+
+    async def _seal(self, rules: str) -> None:
+        """Write down what the rules look like, so that a later agent sees whether somebody changed them."""
+        await self._load([f"add element inet {TABLE} {_SEAL} {{ {_hash(rules)} }}"])
+        self._unsealed = None
 
     async def _list(self, *what: str) -> str:
         *options, kind, name = what

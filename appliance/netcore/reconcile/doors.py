@@ -16,6 +16,7 @@ from appliance.netcore.dnscache.control import UnboundControl
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.links import tun_of
 from appliance.netcore.kernel.nft import NftTable
+from appliance.netcore.kernel.nft_generation import generation
 from appliance.netcore.kernel.resolv import name_servers
 from appliance.netcore.kernel.rtnetlink import Netlink, is_there
 from appliance.netcore.kernel.rtnetlink_bridge import BridgeDoor
@@ -61,7 +62,7 @@ def open_doors(paths: Paths, sysctls: Path = Path("/proc/sys")) -> Doors:
         routes=RouteDoor(netlink),
         bridge=BridgeDoor(netlink),
         sysctl=SysctlDoor(sysctls),
-        nft=NftTable(),
+        nft=NftTable(generation=generation),
         charon=Charon(paths.vici_socket),
         unbound=UnboundControl(paths.unbound_control),
     )

@@ -70,10 +70,10 @@ def boot_order(doors: Doors) -> tuple[Step, ...]:
         _step("routes", RouteTable(doors.routes), lambda w: routes(w.plan, w.facts)),
         _step("rules", RuleTable(doors.routes), lambda w: rules(w.plan)),
         _step("firewall", FirewallTable(doors.nft), lambda w: {FIREWALL: firewall(w.plan, w.facts)}),
-        _step("pod-gateways", GatewayTable(doors.bridge), lambda w: gateways(w.plan, w.facts)),
+        _small("pod-gateways", GatewayTable(doors.bridge), lambda w: gateways(w.plan, w.facts)),
         _step("hub-links", LinkTable(doors.links, relays=True), lambda w: relay_links(w.plan)),
-        _step("sysctls", SysctlTable(doors.sysctl, paths.sysctl_before), lambda w: sysctls(w.plan, w.facts)),
-        _step("cni", FileTable([paths.cni / CONFLIST]), lambda w: files(w.plan, paths)),
+        _small("sysctls", SysctlTable(doors.sysctl, paths.sysctl_before), lambda w: sysctls(w.plan, w.facts)),
+        _small("cni", FileTable([paths.cni / CONFLIST]), lambda w: files(w.plan, paths)),
         _step(
             "dns",
             ConfTable(doors.unbound, paths.unbound_conf),
@@ -82,7 +82,7 @@ def boot_order(doors: Doors) -> tuple[Step, ...]:
         _step("dns-records", RecordTable(doors.unbound), lambda w: {RECORDS: records(w.plan)}),
         _step("dns-forwards", ForwardTable(doors.unbound), lambda w: forwards(w.plan, w.facts)),
         _ike(
-            _step(
+            _small(
                 "charon",
                 CharonConfTable(doors.charon, paths.strongswan_conf),
                 lambda w: charon_files(w.plan, w.facts, paths),
@@ -128,6 +128,24 @@ def _step(name: str, table: Table[Any, Any], desired: Callable[[Wish], Mapping[A
         return await reconcile(table, desired(wish))
 
     return Step(name, run)
+
+
+def _small(name: str, table: Table[Any, Any], desired: Callable[[Wish], Mapping[Any, Any]]) -> Step:
+    """A table that is looked at in every pass. It is a few objects, so they are kept for the same wish."""
+    kept: tuple[Wish, Mapping[Any, Any]] | None = None
+
+    async def run(wish: Wish) -> Outcome:
+        nonlocal kept
+        if kept is None or not same(wish, kept[0]):
+            kept = (wish, desired(wish))
+        return await reconcile(table, kept[1])
+
+    return Step(name, run)
+
+
+def same(wish: Wish, before: Wish) -> bool:
+    """Whether two wishes are one: of the very same plan, since two that are equal are too long to compare."""
+    return wish.plan is before.plan and (wish.facts, wish.leaf) == (before.facts, before.leaf)
 
 
 def _ike(step: Step) -> Step:

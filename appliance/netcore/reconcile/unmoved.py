@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.exchange import PhaseCount
-from appliance.netcore.reconcile.passes import Step, Wish
+from appliance.netcore.reconcile.passes import Step, Wish, same
 from appliance.netcore.reconcile.table import Outcome
 
 #: Every table is read anew so seldom, in seconds, whatever its sign says.
@@ -97,8 +97,3 @@ class Passes:
             except DoorError:
                 read[sign] = None
         return read[sign]
-
-
-def same(wish: Wish, before: Wish) -> bool:
-    """Whether two wishes are one: of the very same plan, since two that are equal are too long to compare."""
-    return wish.plan is before.plan and (wish.facts, wish.leaf) == (before.facts, before.leaf)
