@@ -17,6 +17,7 @@ from pathlib import Path
 from orillo_build import foreign, stamp
 from orillo_build.compiler import SOURCE, BuildError, compile_program
 from orillo_build.inclusions import forbidden, read_report, summary
+from orillo_build.onefile import make_one_file
 from orillo_build.programs import PROGRAMS, Program
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--arch", choices=machines, default=here, help="for which machine; default: this one's"
     )
     parser.add_argument("--force", action="store_true", help="build although nothing changed")
+    parser.add_argument("--onefile", action="store_true", help="one file too, and print its path")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at once")
     parser.add_argument("--quiet", action="store_true", help="print no path")
     words = parser.parse_args(argv)
@@ -53,8 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (BuildError, LookupError, OSError) as error:
         print(f"build: {error}", file=sys.stderr)
         return 3
+    result = out / "orillo" / PROGRAMS[0].name
+    if words.onefile:
+        result = make_one_file(out / "orillo", out / "orillo.run", stamp.epoch())
     if not words.quiet:
-        print(out / "orillo" / PROGRAMS[0].name)
+        print(result)
     return 0
 
 

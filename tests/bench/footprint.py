@@ -5,13 +5,15 @@ Each runs as a connector with a real signed plan of 1, 100 and 1,000 edges, a li
 its charon. Nobody calls, so that what is measured is the daemon alone.
 """
 
+import subprocess
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from tests.bench.binary import compiled
 from tests.bench.box import Box, ground, make_box, start
 from tests.bench.memory import Memory, memory, work
-from tests.bench.outcome import Outcome, say
+from tests.bench.outcome import CannotMeasureError, Outcome, say
 from tests.lab.namespaces import Namespaces
 from tests.lab.product import Product
 
@@ -23,6 +25,8 @@ _PRIVATE = 22_000
 _PER_PEER = 4.0
 _WAKES = 1.0
 _CPU = 0.1
+#: Of what is fetched for an installation: the programs, packed as a package packs them.
+_DOWNLOAD = 25_000_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,15 @@ def run() -> Outcome:
         }
         costs = _watch(boxes)
     return _outcome(costs)
+
+
+def _download(directory: Path) -> int:
+    """The bytes of a directory as dpkg-deb(1) packs it."""
+    tar = subprocess.Popen(["tar", "-C", str(directory), "-c", "."], stdout=subprocess.PIPE)
+    packed = subprocess.run(["xz", "-6", "-c"], stdin=tar.stdout, capture_output=True, check=True).stdout
+    if tar.wait():
+        raise CannotMeasureError(f"tar could not pack {directory}")
+    return len(packed)
 
 
 def _settled(namespaces: Namespaces, kind: str, program: tuple[str, ...], peers: int) -> Box:
@@ -71,6 +84,7 @@ def _watch(boxes: dict[tuple[str, int], Box]) -> dict[tuple[str, int], Cost]:
 
 
 def _outcome(costs: dict[tuple[str, int], Cost]) -> Outcome:
+    download = _download(compiled().parent)
     least, most = _PEERS[0], _PEERS[-1]
     whole = costs["compiled", most]
     per_peer = {
@@ -83,6 +97,7 @@ def _outcome(costs: dict[tuple[str, int], Cost]) -> Outcome:
         "per_peer": per_peer["compiled"] <= _PER_PEER,
         "wakes": whole.wakes <= _WAKES,
         "cpu": whole.cpu <= _CPU,
+        "download": download <= _DOWNLOAD,
     }
     detail = {
         "holds": holds,
@@ -92,7 +107,9 @@ def _outcome(costs: dict[tuple[str, int], Cost]) -> Outcome:
             "kib_a_peer": _PER_PEER,
             "wakes": _WAKES,
             "cpu_percent": _CPU,
+            "download_bytes": _DOWNLOAD,
         },
+        "download_bytes": download,
         "kib_a_peer": per_peer,
         "daemons": {f"{kind}-{peers}": asdict(cost) for (kind, peers), cost in costs.items()},
     }
