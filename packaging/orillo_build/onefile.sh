@@ -34,9 +34,8 @@ if [ ! -d "$there" ]; then
   mv -T "$fresh/programs" "$there" 2>/dev/null || [ -d "$there" ] || die "can't write to $cache"
   rm -rf "$fresh"
   trap - EXIT
-  for old in "$cache"/*; do
-    [ "$old" = "$there" ] || rm -rf "$old"
-  done
+  # Earlier versions go, and what a first call left that was cut short; one that unpacks now is let be.
+  find "$cache" -mindepth 1 -maxdepth 1 ! -path "$there" \( ! -name 'new.*' -o -mmin +60 \) -exec rm -rf {} +
 fi
 ours "$cache" && ours "$there" || die "$there can be written to by others: remove it"
 exec "$there/orillo" "$@"
