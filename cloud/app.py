@@ -7,7 +7,7 @@ together or not at all. So no inventory is ever kept that no plans can be made o
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from cloud.publish import PlanningError, Press, without_plan
 from cloud.settings import Settings, read_settings
 from cloud.store.plans import StoredPlan
 from cloud.store.store import Store
+from cloud.store.tokens import StoredToken
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,8 @@ class App:
     changed: Callable[[Set[str]], None] = _nobody
     seen: dict[str, datetime] = field(default_factory=dict)
     follows: str = ""
+    #: Uses a token of the cluster's up, given its id, its secret, and whom its holder wants to be.
+    redeem: Callable[[str, str, str], Awaitable[StoredToken]] | None = None
     _engine: Engine | None = field(default=None, init=False)
     _taken: Taken | None = field(default=None, init=False)
     _told: Trust | None = field(default=None, init=False)

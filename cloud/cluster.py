@@ -24,6 +24,7 @@ from cloud.source.kubernetes import KubernetesSource
 from cloud.source.resources import BLOCKS, COMMUNITIES, DEVICES, FABEDGE_CLUSTERS, NODES, POOLS
 from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
+from cloud.token_objects import redeem
 
 if TYPE_CHECKING:
     from cloud.source.manifest import Manifest
@@ -45,6 +46,7 @@ async def follow_cluster(app: App, access: Access) -> None:
     api = Api(access)
     source = KubernetesSource(api)
     mirror, writer, network = Mirror(app), StatusWriter(app, api), NetworkWriter(app, api)
+    app.redeem = lambda token, secret, asked: redeem(api, token, secret, asked, app.now())
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(source.run())

@@ -14,6 +14,7 @@ from cloud import enrolment, intent, views
 from cloud.app import App
 from cloud.faults import CommandError, Exit, as_command_errors
 from cloud.store.tokens import is_pattern
+from cloud.token_objects import hash_of
 
 #: Where the admin socket takes commands: this, and the command's name.
 COMMAND_PATH = "/v1/command/"
@@ -34,6 +35,7 @@ class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replace: bool = False
     author: str = ""
     uses: Annotated[int, msgspec.Meta(ge=1, le=MOST_USES)] = 1
+    as_object: bool = False
 
 
 class RevokeToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,12 +71,21 @@ def create_token(app: App, asked: CreateToken) -> dict[str, Any]:
         raise CommandError(f"{asked.name} is not enrolled, so nothing is replaced: use --name {asked.name}")
     life = timedelta(seconds=asked.ttl)
     expires = (app.now() + life).isoformat(timespec="seconds").replace("+00:00", "Z")
-    token = enrolment.create_token(app, asked.name, life, asked.uses)
+    token = enrolment.create_token(app, asked.name, life, asked.uses, keep=not asked.as_object)
     known = many or asked.name in app.engine().inventory.nodes
     warnings = (
         [] if known else [f"there is no Node {asked.name} yet: it gets a plan once its manifest is applied"]
     )
-    fields = {"token": token.to_text(), "id": token.id, "name": asked.name, "expires": expires}
+    fields: dict[str, Any] = {
+        "token": token.to_text(),
+        "id": token.id,
+        "name": asked.name,
+        "expires": expires,
+    }
+    if asked.as_object:
+        spec = {"hash": hash_of(token.secret), "name": asked.name, "uses": asked.uses, "expires": expires}
+        kind = {"apiVersion": "orillo.io/v1alpha1", "kind": "EnrollToken"}
+        fields["object"] = kind | {"metadata": {"name": token.id}, "spec": spec}
     return fields | {"uses": asked.uses, "warnings": warnings}
 
 

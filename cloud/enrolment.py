@@ -13,13 +13,16 @@ from appliance.netcore.plan.token import Token
 from cloud.app import App
 from cloud.ca.request import public_key_of, wanted_name
 from cloud.planner.inventory import InventoryError
-from cloud.store.tokens import Refused, TokenRefusedError
+from cloud.store.tokens import Refused, StoredToken, TokenRefusedError
 
 log = logging.getLogger(__name__)
 
 
-def create_token(app: App, name: str, life: timedelta, uses: int = 1) -> Token:
-    """A token that lets its holder enrol as `name` (or as names like it), `uses` times, within `life`."""
+def create_token(app: App, name: str, life: timedelta, uses: int = 1, *, keep: bool = True) -> Token:
+    """A token that lets its holder enrol as `name` (or as names like it), `uses` times, within `life`.
+
+    If it is not to be kept here, an EnrollToken of the cluster's has to know of it.
+    """
     token = Token(
         id=secrets.token_hex(4),
         secret=secrets.token_urlsafe(32),
@@ -27,6 +30,8 @@ def create_token(app: App, name: str, life: timedelta, uses: int = 1) -> Token:
         control_url=app.settings.control_url,
         ca_pin=app.issuer.pin,
     )
+    if not keep:
+        return token
     with app.store.transaction():
         app.store.tokens.add(token.id, token.secret, name, app.now() + life, uses)
     log.info("event=token-created id=%s device=%s", token.id, name)
@@ -46,13 +51,33 @@ def enroll(app: App, token_id: str, secret: str, request: bytes) -> bytes:
     now = app.now()
     with app.change("enrolment"):
         token = app.store.tokens.redeem(token_id, secret, now, asked)
-        name = token.admit(asked, now)
-        if token.for_many and app.store.devices.valid_instance(name):
-            raise TokenRefusedError(Refused.TAKEN)
-        identity = app.identity(name, secrets.token_hex(4))
-        app.store.devices.enroll(name, identity.instance, now)
-        leaf = app.issuer.issue(request, identity, now)
-    log.info("event=enrolled device=%s instance=%s token=%s", name, identity.instance, token_id)
+        return _let_in(app, token, asked, request)
+
+
+async def enroll_by_object(app: App, token_id: str, secret: str, request: bytes) -> bytes:
+    """As `enroll`, by an EnrollToken of the cluster's, which is used up first: what fails then costs one use.
+
+    Raises `TokenRefusedError`, `RequestError`, `ApiError`, and what `App.change` raises.
+    """
+    public_key_of(request)
+    asked = wanted_name(request)
+    if app.redeem is None:
+        raise TokenRefusedError(Refused.UNKNOWN)
+    token = await app.redeem(token_id, secret, asked)
+    with app.change("enrolment"):
+        return _let_in(app, token, asked, request)
+
+
+def _let_in(app: App, token: StoredToken, asked: str, request: bytes) -> bytes:
+    """Make the holder of a token that was just used up the valid instance of its device; its leaf."""
+    now = app.now()
+    name = token.admit(asked, now)
+    if token.for_many and app.store.devices.valid_instance(name):
+        raise TokenRefusedError(Refused.TAKEN)
+    identity = app.identity(name, secrets.token_hex(4))
+    app.store.devices.enroll(name, identity.instance, now)
+    leaf = app.issuer.issue(request, identity, now)
+    log.info("event=enrolled device=%s instance=%s token=%s", name, identity.instance, token.id)
     return leaf
 
 

@@ -2,7 +2,9 @@
 """`orillo-cloud token`: make, list and revoke enrolment tokens."""
 
 import argparse
+import json
 import re
+from pathlib import Path
 
 from cloud.cli.client import ask, author
 from cloud.cli.output import print_json, print_table, warn
@@ -31,6 +33,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
     create.add_argument(
         "--uses", type=int, default=1, metavar="N", help="how many devices a token for several lets in (1)"
     )
+    create.add_argument(
+        "--object",
+        type=Path,
+        metavar="FILE",
+        help="write an EnrollToken for `kubectl apply` to FILE, and keep the token nowhere else",
+    )
     create.add_argument("--ttl", type=_seconds, default=3600, metavar="TIME", help="how long it works (1h)")
     add_output(create)
     add_output(actions.add_parser("list", help="every token, without its secret"))
@@ -47,8 +55,11 @@ def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
         return _revoke(arguments, paths)
     name, replaces = arguments.replace or arguments.pattern or arguments.name, bool(arguments.replace)
     wish = {"name": name, "ttl": arguments.ttl, "replace": replaces, "uses": arguments.uses}
+    wish["as_object"] = arguments.object is not None
     result = ask(paths, "token-create", author=author(), **wish)
     warn(result["warnings"])
+    if arguments.object:
+        arguments.object.write_text(json.dumps(result["object"], indent=2) + "\n")
     if arguments.output == "json":
         print_json(result)
         return Exit.OK

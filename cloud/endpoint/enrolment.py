@@ -11,6 +11,7 @@ from cloud import enrolment
 from cloud.app import App
 from cloud.ca.request import RequestError
 from cloud.endpoint.answers import RefusedError, json_answer, refusals
+from cloud.source.api import ApiError
 from cloud.store.tokens import Refused, TokenRefusedError
 
 _LARGEST_REQUEST = 16 * 1024
@@ -47,11 +48,24 @@ class _Enrolment:
         token_id, secret = _credentials(request)
         body = await request.read()
         try:
-            return certificates(enrolment.enroll(self._app, token_id, secret, body))
+            return certificates(await self._enroll(token_id, secret, body))
         except TokenRefusedError as error:
             raise RefusedError(401, error.reason, _SENTENCES[error.reason]) from error
         except RequestError as error:
             raise RefusedError(400, "request-bad", str(error)) from error
+
+    async def _enroll(self, token_id: str, secret: str, body: bytes) -> bytes:
+        try:
+            return enrolment.enroll(self._app, token_id, secret, body)
+        except TokenRefusedError as error:
+            if error.reason is not Refused.UNKNOWN or self._app.redeem is None:
+                raise
+        try:
+            return await enrolment.enroll_by_object(self._app, token_id, secret, body)
+        except ApiError as error:
+            raise RefusedError(
+                503, "operator-failed", "the API server does not answer now: try again"
+            ) from error
 
 
 def certificates(envelope: bytes) -> web.Response:

@@ -14,7 +14,7 @@ from msgspec import inspect
 from appliance.netcore.plan.values import Protocol
 from cloud.source import objects
 from cloud.source.documents import to_yaml
-from cloud.source.kinds import find_kind
+from cloud.source.kinds import Kind, find_kind
 from cloud.source.status import CommunityStatus, DeviceStatus
 
 GROUP = "orillo.io"
@@ -66,10 +66,13 @@ _NAME_RULE = {
     "message": "the name has to be a DNS label: at most 63 characters, and no dot",
 }
 
+#: No kind that manifests are applied of: its secret is made by `orillo-cloud token create --object`.
+_TOKEN = Kind("EnrollToken", "enrolltokens", "etok", ("orillo.io/v1alpha1",))
+
 
 def definitions() -> dict[str, dict[str, Any]]:
     """Every definition, by its name."""
-    made = [_community(), _device()]
+    made = [_community(), _device(), _enroll_token()]
     return {definition["metadata"]["name"]: definition for definition in made}
 
 
@@ -132,6 +135,29 @@ def _device() -> dict[str, Any]:
     return _definition(objects.Device, spec, [], columns, _schema(inspect.type_info(DeviceStatus)))
 
 
+def _enroll_token() -> dict[str, Any]:
+    spec = _schema(inspect.type_info(objects.EnrollTokenSpec))
+    spec["properties"]["hash"] |= {"pattern": "^[0-9a-f]{64}$"}
+    spec["properties"]["name"] |= {"minLength": 1, "maxLength": 63, "pattern": r"^[-a-z0-9*?\[\]!]+$"}
+    spec["properties"]["uses"] |= {"default": 1}
+    status = {
+        "type": "object",
+        "description": "How many devices came in by it, and when the last one did.",
+        "properties": {
+            "used": {"type": "integer", "minimum": 0},
+            "lastUsed": {"type": "string", "format": "date-time"},
+        },
+    }
+    columns = [
+        _column("For", "string", ".spec.name"),
+        _column("Used", "integer", ".status.used"),
+        _column("Uses", "integer", ".spec.uses"),
+        _column("Expires", "string", ".spec.expires"),
+        _column("Last-Used", "date", ".status.lastUsed"),
+    ]
+    return _definition(objects.EnrollToken, spec, ["spec"], columns, status)
+
+
 def _definition(
     shape: Any,
     spec: dict[str, Any],
@@ -139,7 +165,7 @@ def _definition(
     columns: list[dict[str, Any]],
     status: dict[str, Any],
 ) -> dict[str, Any]:
-    kind = find_kind(shape.__name__)
+    kind = _TOKEN if shape is objects.EnrollToken else find_kind(shape.__name__)
     properties = {"spec": spec, "status": status}
     schema = {
         "type": "object",

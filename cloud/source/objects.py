@@ -6,6 +6,7 @@ and Calico's.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
@@ -333,3 +334,22 @@ def prefix_or_none(text: str) -> Prefix | None:
         return ip_network(text.strip())
     except ValueError:
         return None
+
+
+class EnrollTokenSpec(_Part, frozen=True, forbid_unknown_fields=True):
+    """`hash` is the SHA-256 (hex) of the token's secret, which stands nowhere.
+
+    `name` is the device that it lets in, or a pattern such as `node-*` for `uses` devices.
+    """
+
+    hash: str
+    name: str
+    expires: datetime
+    uses: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
+
+
+class EnrollToken(_Part, frozen=True):
+    """`orillo.io/v1alpha1` EnrollToken, whose own name is the token's id."""
+
+    metadata: Metadata
+    spec: EnrollTokenSpec

@@ -12,6 +12,7 @@ FABEDGE_CLUSTERS = "/apis/fabedge.io/v1alpha1/clusters"
 POOLS = "/apis/crd.projectcalico.org/v1/ippools"
 BLOCKS = "/apis/crd.projectcalico.org/v1/ipamblocks"
 DEVICES = "/apis/orillo.io/v1alpha1/devices"
+TOKENS = "/apis/orillo.io/v1alpha1/enrolltokens"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 EDGE = {"node-role.kubernetes.io/edge": ""}
 
