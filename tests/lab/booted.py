@@ -18,13 +18,13 @@ _SYSTEM = ("systemd", "systemd-sysv", "dbus", "udev", "apparmor", "iptables", "i
 _UP = ("running", "degraded")
 
 
-def make_system(cache: Path) -> Path:
-    """A Debian with systemd and all that the appliance drives, made once."""
-    root = cache / "debian12-systemd"
+def make_system(cache: Path, extra: tuple[str, ...] = ()) -> Path:
+    """A Debian with systemd, all that the appliance drives, and these packages; made once."""
+    root = cache / "-".join(("debian12-systemd", *extra))
     if not (root / "complete").exists():
         shutil.rmtree(root, ignore_errors=True)
         root.parent.mkdir(parents=True, exist_ok=True)
-        include = f"--include={','.join((*_SYSTEM, *DAEMONS))}"
+        include = f"--include={','.join((*_SYSTEM, *DAEMONS, *extra))}"
         made = attempt(
             "mmdebstrap", "--variant=minbase", "--mode=root", include, _SUITE, str(root), timeout=900
         )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's container image, made and run: `./dev build --check`, since it takes a Debian."""
+"""The operator's package and container image, made and run: `./dev build --check`, for it takes a Debian."""
 
 import json
 import os
-import tarfile
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,10 @@ from orillo_build import stamp
 from orillo_build.compiler import SOURCE
 from orillo_pack import operator, papers
 from orillo_pack.image import OPERATOR, make_image
+from tests.lab.booted import Booted, make_system
 from tests.lab.command import Result, attempt
+from tests.lab.namespaces import Namespaces
+from tests.lab.wait import until
 
 pytestmark = [
     pytest.mark.lab,
@@ -24,20 +27,24 @@ _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("image")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("package")
     stamp.settle(SOURCE)
     papers.write(out / "papers", operator.components(), name="orillo-cloud", version="1", commit="", epoch=0)
-    package = operator.make_package(out, "1", _ARCHITECTURE, stamp.epoch(), out / "papers", ("-Zgzip", "-z1"))
-    return make_image(OPERATOR, package, out, "1", _ARCHITECTURE, stamp.epoch())
+    return operator.make_package(out, "1", _ARCHITECTURE, stamp.epoch(), out / "papers", ("-Zgzip", "-z1"))
+
+
+@pytest.fixture(scope="module")
+def image(package: Path) -> Path:
+    return make_image(OPERATOR, package, package.parent, "1", _ARCHITECTURE, stamp.epoch())
 
 
 @pytest.fixture(scope="module")
 def bundle(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a run time makes of it: its one layer unpacked, and its configuration as runc wants it."""
     place = tmp_path_factory.mktemp("bundle")
-    with tarfile.open(image) as tar:
-        tar.extractall(place / "layout", filter="data")
+    (place / "layout").mkdir()
+    assert attempt("tar", "-xf", str(image), "-C", str(place / "layout"), timeout=60).ok
     blobs = place / "layout/blobs"
     index = json.loads((place / "layout/index.json").read_text())
     manifest = json.loads((blobs / index["manifests"][0]["digest"].replace(":", "/")).read_text())
@@ -84,3 +91,30 @@ def test_image_is_small_and_has_its_papers(image: Path, bundle: Path) -> None:
     docs = bundle / "rootfs/usr/share/doc/orillo-cloud"
     assert json.loads((docs / "sbom.cdx.json").read_text())["bomFormat"] == "CycloneDX"
     assert (docs / "third-party-licences.txt").stat().st_size > 10_000
+
+
+def test_unit_runs_as_its_own_user(package: Path, namespaces: Namespaces) -> None:
+    """On a booted Debian: installed, initialised by root, served by nobody else than its user, purged."""
+    ns = namespaces.add("cloud")
+    cache = Path(os.environ["ORILLO_CLEAN_ROOTS"])
+    system = Booted(make_system(cache, ("adduser", "python3")), namespaces.workdir / "system", ns)
+    try:
+        shutil.copy(package, system.root / "root")
+        system.boot()
+        system.must("dpkg", "-i", f"/root/{package.name}", timeout=180)
+        assert not system.active("orillo-cloud"), "it waits for its settings"
+        system.must("orillo-cloud", "init", "--cluster", "lab", "--address", "127.0.0.1")
+        system.must("systemctl", "start", "orillo-cloud")
+        until(lambda: ":443" in system.call("ss", "-Htln").out, "it serves", 30, 0.5)
+        pid = system.main_pid("orillo-cloud")
+        assert system.must("ps", "-o", "user:20=", "-p", pid).strip() == "orillo-cloud"
+        assert "orillo1." in system.must("orillo-cloud", "token", "create", "--name", "shop1")
+        last = (
+            system.must("systemd-analyze", "security", "--no-pager", "orillo-cloud").strip().splitlines()[-1]
+        )
+        assert float(last.partition(": ")[2].split()[0]) <= 1.4, last
+        system.must("dpkg", "--purge", "orillo-cloud", timeout=120)
+        for place in ("var/lib/orillo-cloud", "usr/lib/orillo-cloud", "etc/orillo/cloud.toml"):
+            assert not (system.root / place).exists(), place
+    finally:
+        system.remove()
