@@ -178,7 +178,11 @@ def wait_until_healthy(world: World) -> float:
     def healthy() -> float | None:
         started = time.monotonic()
         last.update(ask_doctor(world)[0])
-        return time.monotonic() - started if not last["conditions"] else None
+        seconds = time.monotonic() - started
+        # A plan on trial would be blamed for the next fault, and undone.
+        return (
+            seconds if not last["conditions"] and not world.devices[EDGE].status().get("on_trial") else None
+        )
 
     def why() -> str:
         return ", ".join(f"{one['code']} ({one['evidence']})" for one in last.get("conditions", []))
