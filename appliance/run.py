@@ -228,7 +228,6 @@ class Agent:
     async def _turn(self, plan: Plan, device: DeviceIdentity) -> float | None:
         """One look, one pass, one step; when to look again if nothing wakes us."""
         self._backends.set_targets(local_backends(plan))
-        self._peers.aim(plan, far_homes(plan))
         self._ownership.configure(plan, TlsFiles(device.certificate, device.key))
         try:
             await self._steering.look(plan)
@@ -238,6 +237,8 @@ class Agent:
         leaf = read_text(device.certificate) or ""
         self._remember_closed(plan, facts)
         outcomes = await self._passes.run(Wish(plan, facts, leaf))
+        # Only now is every way to them closed where it does not lead through a tunnel.
+        self._peers.aim(plan, far_homes(plan))
         for name in self._drift.judge((plan.generation, plan.issued_at, facts, leaf), outcomes):
             log.warning("drift: %s: %s put back", name, ", ".join(outcomes[name].changed[:5]))
         tables = {name: outcome.count() for name, outcome in outcomes.items()}

@@ -118,6 +118,7 @@ COMMANDS = {
     "token-revoke": Command(RevokeToken, revoke_token),
     "device-list": Command(views.Nothing, views.list_devices),
     "device-revoke": Command(Revoke, revoke),
+    "cluster-list": Command(views.Nothing, views.list_clusters),
     "store-copy": Command(views.Nothing, copy_store),
     "plan-show": Command(views.Named, views.show_plan),
     "explain": Command(views.Pair, views.explain),

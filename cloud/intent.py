@@ -51,8 +51,8 @@ def apply(app: App, asked: Apply) -> dict[str, Any]:
     placed = read_placed([(file.name, file.text) for file in asked.files])
     if not placed:
         raise CommandError("nothing to apply: there is no object in what was given")
-    manifests = [manifest for _, manifest in placed]
     before = app.store.objects.all()
+    manifests = [_with_status(manifest, before) for _, manifest in placed]
     try:
         with app.change(asked.author) as news:
             app.store.objects.put(manifests)
@@ -63,6 +63,14 @@ def apply(app: App, asked: Apply) -> dict[str, Any]:
         "devices": sorted(news),
         "warnings": list(app.inventory().warnings),
     }
+
+
+def _with_status(manifest: Manifest, before: dict[_Key, Manifest]) -> Manifest:
+    """What another cluster said stays in its object when its owner applies it anew."""
+    status = before[manifest.key].body.get("status") if manifest.key in before else None
+    if manifest.kind != "Cluster" or not status:
+        return manifest
+    return msgspec.structs.replace(manifest, body=manifest.body | {"status": status})
 
 
 def get(app: App, asked: Get) -> dict[str, Any]:

@@ -25,6 +25,11 @@ class CloudPaths:
         return self.state / "keys"
 
     @property
+    def links(self) -> Path:
+        """The clusters that this operator is enrolled at."""
+        return self.state / "clusters"
+
+    @property
     def database(self) -> Path:
         return self.state / "store.sqlite"
 

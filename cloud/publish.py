@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from appliance.netcore.plan.codec import OUTSIDE_DIGEST
+from appliance.netcore.plan.codec import LATER, OUTSIDE_DIGEST
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.validation import check, service_problems
 from appliance.netcore.plan.values import encode
@@ -69,7 +69,8 @@ class Press:
         return _joined(parts | signed)
 
     def _parts(self, plan: Plan) -> dict[str, bytes]:
-        return {name: self._part(name, getattr(plan, name)) for name in _FIELDS if name not in OUTSIDE_DIGEST}
+        values = {name: getattr(plan, name) for name in _FIELDS if name not in OUTSIDE_DIGEST}
+        return {name: self._part(name, value) for name, value in values.items() if value or name not in LATER}
 
     def _part(self, name: str, value: Any) -> bytes:
         if name in _MAPS:

@@ -25,11 +25,15 @@ class SettingsError(ValueError):
 
 
 class Pools(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What prefixes and addresses are allotted from: IPv4, IPv6, or both."""
+    """What prefixes and addresses are allotted from: IPv4, IPv6, or both.
+
+    `everywhere` is for the services of several clusters, and may be the same in all of them.
+    """
 
     pods: tuple[Prefix, ...] = (ip_network("10.200.0.0/16"), ip_network("fd00:200::/48"))
     overlay: tuple[Prefix, ...] = (ip_network("10.255.0.0/16"), ip_network("fd00:255::/64"))
     services: tuple[Prefix, ...] = (ip_network("10.96.0.0/16"), ip_network("fd00:96::/112"))
+    everywhere: tuple[Prefix, ...] = (ip_network("10.254.0.0/16"), ip_network("fd00:254::/112"))
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             overlay_pools=self.pools.overlay,
             service_ranges=self.pools.services,
             roles=RoleLabels(self.edge_label, self.connector_label),
+            global_ranges=self.pools.everywhere,
         )
 
 

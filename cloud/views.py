@@ -50,6 +50,18 @@ def list_devices(app: App, _: Nothing) -> dict[str, Any]:
     return {"devices": devices}
 
 
+def list_clusters(app: App, _: Nothing) -> dict[str, Any]:
+    """Every other cluster that there is an object for, and what it said last."""
+    found = []
+    for (kind, _namespace, name), manifest in sorted(app.store.objects.all().items()):
+        if kind == "Cluster":
+            status = manifest.body.get("status", {})
+            said = status.get("document", {})
+            told = {part: sorted(said.get(part, {})) for part in ("gateways", "services")}
+            found.append({"name": name, "seen": status.get("seen")} | told)
+    return {"clusters": found}
+
+
 def show_plan(app: App, asked: Named) -> dict[str, Any]:
     """The signed plan of a device, as the device gets it."""
     plan = app.store.plans.get(asked.name)

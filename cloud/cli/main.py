@@ -54,6 +54,12 @@ def _device() -> Verb:
     return device
 
 
+def _cluster() -> Verb:
+    from cloud.cli import cluster
+
+    return cluster
+
+
 def _plan() -> Verb:
     from cloud.cli import plan
 
@@ -105,6 +111,7 @@ VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
     "delete": ("forget an object", _delete),
     "token": ("make and list enrolment tokens", _token),
     "device": ("list devices, and shut one out", _device),
+    "cluster": ("exchange services with another cluster", _cluster),
     "plan": ("show the plan of a device", _plan),
     "explain": ("tell whether two devices may talk, and why", _explain),
     "backup": ("keep keys, settings and store in one file", _backup),

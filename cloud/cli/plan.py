@@ -41,12 +41,12 @@ def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
 
 
 def _peer(name: str, peer: dict[str, Any]) -> tuple[object, ...]:
-    addresses = ", ".join([*peer["addresses"], *peer["underlay"]])
+    addresses = ", ".join([*peer.get("addresses", ()), *peer.get("underlay", ())])
     return (
         name,
         peer["role"],
-        ", ".join(peer["paths"]),
-        peer["priority"],
+        ", ".join(peer.get("paths", ["hub"])),
+        peer.get("priority"),
         addresses,
-        ", ".join(peer["prefixes"]),
+        ", ".join(peer.get("prefixes", ())),
     )

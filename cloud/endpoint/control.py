@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from appliance.netcore.plan.exchange import (
+    CLUSTER_PATH,
     PLAN_NONE,
     PLAN_PATH,
     RENEW_PATH,
@@ -21,6 +22,7 @@ from appliance.netcore.plan.values import decode
 from cloud import enrolment
 from cloud.app import App
 from cloud.ca.request import RequestError
+from cloud.endpoint import clusters
 from cloud.endpoint.answers import RefusedError, json_answer, refusals
 from cloud.endpoint.enrolment import certificates
 from cloud.endpoint.polls import Polls
@@ -40,6 +42,7 @@ def control_application(app: App, polls: Polls) -> web.Application:
     application.router.add_post(REPORT_PATH, listener.report)
     application.router.add_post(RENEW_PATH, listener.renew)
     application.router.add_get(TRUST_PATH, listener.trust)
+    application.router.add_post(CLUSTER_PATH, listener.cluster)
 
     async def end_polls(_: web.Application) -> None:
         polls.close()
@@ -98,6 +101,10 @@ class _Control:
         """Whom to believe, as of now."""
         self._caller(request)
         return json_answer(enrolment.trust_answer(self._app))
+
+    async def cluster(self, request: web.Request) -> web.Response:
+        """What another cluster says, for what ours says."""
+        return await clusters.answer(self._app, self._polls, request, self._caller(request))
 
     def _caller(self, request: web.Request) -> Identity:
         """Who asks, by the certificate alone: TLS has verified it against our CA."""

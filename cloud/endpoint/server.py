@@ -6,7 +6,7 @@ import json
 import logging
 import signal
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Set
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Self
@@ -17,6 +17,7 @@ from aiohttp import web
 from cloud.app import App
 from cloud.ca.keys import PRIVATE_MODE
 from cloud.endpoint.admin import admin_application
+from cloud.endpoint.clusters import EVERYBODY, follow_all
 from cloud.endpoint.control import control_application
 from cloud.endpoint.enrolment import enrolment_application
 from cloud.endpoint.polls import Polls
@@ -46,6 +47,7 @@ class Server:
         self._contexts: list[ssl.SSLContext] = []
         self._runners: list[web.AppRunner] = []
         self._renewal: asyncio.Task[None] | None = None
+        self._exchanges: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, app: App, paths: CloudPaths) -> Self:
@@ -60,10 +62,11 @@ class Server:
 
     async def close(self) -> None:
         """End the held requests, give the others a moment, and close."""
-        if self._renewal:
-            self._renewal.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._renewal
+        for task in (self._renewal, self._exchanges):
+            if task:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         self.polls.close()
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         self._paths.admin_socket.unlink(missing_ok=True)
@@ -85,8 +88,12 @@ class Server:
         )
         runner = await self._runner(admin_application(self._app))
         await web.SockSite(runner, listen_unix(self._paths.admin_socket)).start()
-        self._app.changed = self.polls.wake
+        self._app.changed = self._changed
+        self._exchanges = asyncio.create_task(follow_all(self._app, self.polls, self._paths.links))
         self._renewal = asyncio.create_task(self._keep_certificate(next_certificate))
+
+    def _changed(self, names: Set[str]) -> None:
+        self.polls.wake({*names, EVERYBODY})
 
     async def _serve_tcp(
         self, application: web.Application, port: int, context: ssl.SSLContext, setting: str

@@ -10,6 +10,7 @@ from cloud.source import objects
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 STRICT = "orillo.io/strict"
+GLOBAL = "orillo.io/global"
 
 
 def read_services(
@@ -31,16 +32,21 @@ def read_services(
 
 def _read_service(service: objects.Service) -> Service:
     metadata, spec = service.metadata, service.spec
-    strict = metadata.labels.get(STRICT, metadata.annotations.get(STRICT, ""))
+    strict, everywhere = (_says(metadata, name) for name in (STRICT, GLOBAL))
     return Service(
         namespace=metadata.namespace or "default",
         name=metadata.name,
         addresses=spec.addresses,
         ports=tuple(NamedPort(port.name, Protocol(port.protocol.lower()), port.port) for port in spec.ports),
         headless=spec.headless,
-        strict=strict.lower() == "true",
+        strict=strict,
         client_affinity=spec.session_affinity == "ClientIP",
+        everywhere=everywhere,
     )
+
+
+def _says(metadata: objects.Metadata, name: str) -> bool:
+    return metadata.labels.get(name, metadata.annotations.get(name, "")).lower() == "true"
 
 
 def _backends(part: objects.EndpointSlice) -> Iterator[Backend]:

@@ -8,6 +8,7 @@ from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Cni, Dns, Plan, Trust
 from appliance.netcore.plan.values import Address
 from cloud.planner.allocation import Allocation
+from cloud.planner.clusters import with_clusters
 from cloud.planner.fabric import Fabric
 from cloud.planner.model import Inventory, Node
 from cloud.planner.peers import peers_of
@@ -41,7 +42,7 @@ def plan_of(world: World, node: Node, trust: Trust, author: str) -> Plan:
     """The plan of one of the world's devices, with placeholders as in `make_plans`."""
     allocation = world.allocations[node.name]
     fabric = world.fabric
-    return Plan(
+    plan = Plan(
         generation=_FIRST_GENERATION,
         issued_at=_NEVER,
         author=author,
@@ -62,6 +63,7 @@ def plan_of(world: World, node: Node, trust: Trust, author: str) -> Plan:
         cni=_cni(node),
         groups=groups_of(world, node),
     )
+    return with_clusters(plan, world, node)
 
 
 def _cni(node: Node) -> Cni | None:

@@ -20,7 +20,8 @@ class Fabric:
     """Pods' prefixes are blocks of `pod_pools`, one of each family for each device.
 
     Overlay addresses are single ones from `overlay_pools`. `service_ranges` are the cluster's own and only
-    kept free. `dns_bind` is where every device's DNS cache listens. Raises `FabricError`.
+    kept free. `global_ranges` are for the services of several clusters, and used only where there are such.
+    `dns_bind` is where every device's DNS cache listens. Raises `FabricError`.
     """
 
     cluster: str
@@ -28,6 +29,7 @@ class Fabric:
     pod_pools: tuple[Prefix, ...] = (ip_network("10.200.0.0/16"), ip_network("fd00:200::/48"))
     overlay_pools: tuple[Prefix, ...] = (ip_network("10.255.0.0/16"), ip_network("fd00:255::/64"))
     service_ranges: tuple[Prefix, ...] = (ip_network("10.96.0.0/16"), ip_network("fd00:96::/112"))
+    global_ranges: tuple[Prefix, ...] = (ip_network("10.254.0.0/16"), ip_network("fd00:254::/112"))
     pod_block_v4: int = 24
     pod_block_v6: int = 64
     dns_bind: tuple[Address, ...] = (IPv4Address("169.254.20.10"),)

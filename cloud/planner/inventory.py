@@ -28,6 +28,7 @@ from cloud.planner.networks import (
 from cloud.planner.nodes import node_problems, node_warnings, read_nodes, role_clashes
 from cloud.planner.roles import RoleLabels
 from cloud.source import objects
+from cloud.source.clusters import Cluster, ClusterDocument
 from cloud.source.manifest import Manifest
 
 __all__ = [
@@ -42,6 +43,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+#: FabEdge's Cluster is another thing than ours.
+FABEDGE = "fabedge.io/v1alpha1"
 
 
 def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) -> Inventory:
@@ -67,11 +71,13 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
         nodes,
         services,
         communities,
+        others=_documents(kept),
         pools=read_pools(raw_pools),
         warnings=(*warnings, *node_warnings(nodes), *community_warnings(communities, nodes, fabric)),
     )
     if fabric:
-        raw_clusters = _named(kept, "Cluster", objects.FabedgeCluster)
+        theirs = (manifest for manifest in kept if manifest.api_version == FABEDGE)
+        raw_clusters = _named(theirs, "Cluster", objects.FabedgeCluster)
         clusters, apart = read_clusters(raw_clusters, nodes, fabric)
         told = (*inventory.warnings, *apart, *strange_services(inventory, fabric))
         inventory = replace(inventory, clusters=clusters, warnings=told)
@@ -85,6 +91,7 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
         *unusable_prefixes(nodes),
         *service_problems(services),
         *community_problems(communities),
+        *_names_of_two(kept),
         *(fabric_clashes(inventory, fabric) if fabric else ()),
         *(service_clashes(inventory, fabric) if fabric else ()),
         *(pool_clashes(inventory.pools, fabric) if fabric else ()),
@@ -92,6 +99,22 @@ def read_inventory(manifests: Iterable[Manifest], fabric: Fabric | None = None) 
     if problems:
         raise InventoryError(problems)
     return inventory
+
+
+def _names_of_two(manifests: Iterable[Manifest]) -> Iterator[str]:
+    """Another cluster's operator is enrolled by its name, as a device is."""
+    names = {manifest.name for manifest in manifests if manifest.kind in ("Node", "Device")}
+    for manifest in manifests:
+        ours = manifest.kind == "Cluster" and manifest.api_version != FABEDGE
+        if ours and manifest.name in names:
+            yield f"Cluster {manifest.name} has the name of a Node: rename the Node"
+
+
+def _documents(manifests: Iterable[Manifest]) -> dict[str, ClusterDocument]:
+    """What other clusters have said, of those that have said anything."""
+    ours = (manifest for manifest in manifests if manifest.api_version != FABEDGE)
+    found = _named(ours, "Cluster", Cluster)
+    return {name: one.status.document for name, one in found.items() if one.status.document}
 
 
 def _all(manifests: Iterable[Manifest], kind: str, shape: type[T]) -> list[T]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from appliance.netcore.plan.identity import Place
 from appliance.netcore.plan.model import PortRange
 from appliance.netcore.plan.values import Address, OnDown, Prefix, Protocol, Role, Uplink
+from cloud.source.clusters import ClusterDocument
 
 
 class InventoryError(ValueError):
@@ -79,7 +80,10 @@ class Backend:
 
 @dataclass(frozen=True)
 class Service:
-    """A service with its ready backends; a headless one has no address, its name stands for the backends."""
+    """A service with its ready backends; a headless one has no address, its name stands for the backends.
+
+    `everywhere` is whether other clusters may use it, and its name in `svc.global` stands for all of theirs.
+    """
 
     namespace: str
     name: str
@@ -89,6 +93,7 @@ class Service:
     headless: bool = False
     strict: bool = False
     client_affinity: bool = False
+    everywhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,4 +170,5 @@ class Inventory:
     communities: dict[str, Community] = field(default_factory=dict)
     clusters: dict[str, tuple[Prefix, ...]] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
+    others: dict[str, ClusterDocument] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -91,7 +91,7 @@ def service_at(world: World, node: Node, service: Service) -> PlanService:
     """A service with the backends that `node` reaches."""
     return PlanService(
         addresses=service.addresses,
-        ports={_port_name(port): _port(world, node, service, port) for port in service.ports},
+        ports={port_name(port): _port(world, node, service, port) for port in service.ports},
         strict=service.strict,
         client_affinity=service.client_affinity,
     )
@@ -111,7 +111,8 @@ def _name_in_dns(world: World, namespace: str, name: str) -> str:
     return f"{name}.{namespace}.svc.{world.fabric.domain}"
 
 
-def _port_name(port: NamedPort) -> str:
+def port_name(port: NamedPort) -> str:
+    """What plans call a port, which need not have a name."""
     return port.name or f"{port.protocol}-{port.port}"
 
 
@@ -137,10 +138,11 @@ def _backends(
                     tier=_tier(world, node, home),
                     node=home.name,
                 )
-                yield _backend_name(backend.address, target.port), found
+                yield backend_name(backend.address, target.port), found
 
 
-def _backend_name(address: Address, port: int) -> str:
+def backend_name(address: Address, port: int) -> str:
+    """What plans call a backend."""
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import inspect
 
 from appliance.netcore.plan.values import Protocol
-from cloud.source import objects
+from cloud.source import clusters, objects
 from cloud.source.documents import to_yaml
 from cloud.source.kinds import Kind, find_kind
 from cloud.source.status import CommunityStatus, DeviceStatus
@@ -61,6 +61,7 @@ _EXPRESSION_RULES = [
 ]
 #: Whether it is a prefix is for the operator to tell; this only finds what surely is none.
 _PREFIX = {"type": "string", "maxLength": 43, "pattern": "^[0-9a-fA-F:.]+/[0-9]{1,3}$"}
+_ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _NAME_RULE = {
     "rule": "self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",
     "message": "the name has to be a DNS label: at most 63 characters, and no dot",
@@ -72,7 +73,7 @@ _TOKEN = Kind("EnrollToken", "enrolltokens", "etok", ("orillo.io/v1alpha1",))
 
 def definitions() -> dict[str, dict[str, Any]]:
     """Every definition, by its name."""
-    made = [_community(), _device(), _enroll_token()]
+    made = [_community(), _device(), _cluster(), _enroll_token()]
     return {definition["metadata"]["name"]: definition for definition in made}
 
 
@@ -156,6 +157,16 @@ def _enroll_token() -> dict[str, Any]:
         _column("Last-Used", "date", ".status.lastUsed"),
     ]
     return _definition(objects.EnrollToken, spec, ["spec"], columns, status)
+
+
+def _cluster() -> dict[str, Any]:
+    spec = _schema(inspect.type_info(clusters.ClusterSpec))
+    spec["properties"]["caPin"]["pattern"] = "^([0-9a-f]{64})?$"
+    columns = [
+        _column("Seen", "date", ".status.seen"),
+        _column("Age", "date", ".metadata.creationTimestamp"),
+    ]
+    return _definition(clusters.Cluster, spec, [], columns, _ANYTHING)
 
 
 def _definition(

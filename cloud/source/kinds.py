@@ -33,7 +33,7 @@ KINDS = (
     Kind("Service", "services", "svc", ("v1",), namespaced=True),
     Kind("EndpointSlice", "endpointslices", "eps", ("discovery.k8s.io/v1",), namespaced=True),
     Kind("Community", "communities", "com", ("orillo.io/v1alpha1", "fabedge.io/v1alpha1")),
-    Kind("Cluster", "clusters", "cl", ("fabedge.io/v1alpha1",)),
+    Kind("Cluster", "clusters", "cl", ("orillo.io/v1alpha1", "fabedge.io/v1alpha1")),
     Kind("IPPool", "ippools", "ippool", ("crd.projectcalico.org/v1",)),
     Kind("IPAMBlock", "ipamblocks", "ipamblock", ("crd.projectcalico.org/v1",)),
     Kind("Device", "devices", "dev", ("orillo.io/v1alpha1",)),

@@ -87,7 +87,7 @@ def read_object(document: Any, spot: Spot = Spot()) -> Manifest:  # noqa: B008 -
         problem = f"a {type(document).__name__} is no Kubernetes object"
         raise spot.refuse(problem, "Write an object with apiVersion, kind and metadata")
     kind = _kind(document, spot)
-    schema = SCHEMAS[kind.name]
+    schema = SCHEMAS.get(f"{kind.name} {document['apiVersion']}", SCHEMAS[kind.name])
     try:
         metadata = convert(document, schema).metadata
     except ValueError as error:  # msgspec's ValidationError is one, too

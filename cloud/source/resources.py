@@ -14,6 +14,7 @@ import msgspec
 from appliance.netcore.plan.identity import is_name
 from appliance.netcore.plan.values import convert, decode, encode
 from cloud.source import objects
+from cloud.source.clusters import Cluster
 from cloud.source.kinds import Kind, find_kind
 from cloud.source.manifest import Manifest
 
@@ -70,7 +71,7 @@ class Resource:
             kept = msgspec.json.decode(encode(_decode(bytes(raw), self.shape)))
         except (msgspec.MsgspecError, ValueError) as error:
             raise ObjectError(f"{title} can't be read: {error}: correct it") from error
-        if self.kind.name in ("Node", "Device") and not is_name(metadata.name):
+        if self.kind.name in ("Node", "Device", "Cluster") and not is_name(metadata.name):
             raise ObjectError(
                 f"{title} is left out: its name is no DNS label, and a device's name has to be one"
             )
@@ -156,5 +157,6 @@ RESOURCES = (
     FABEDGE_CLUSTERS,
     FABEDGE_COMMUNITIES,
     COMMUNITIES,
+    _custom("cluster", "orillo.io/v1alpha1", Cluster),
     DEVICES,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cloud.source import objects
+from cloud.source import clusters, objects
 
 
 def _closed(base: type[msgspec.Struct], also: str = "", **nested: Any) -> Any:
@@ -51,7 +51,7 @@ _ENDPOINT = _closed(
 )
 _ENDPOINT_PORT = _closed(objects.EndpointPort, "appProtocol")
 
-#: The closed form by kind.
+#: The closed form by kind, or by kind and version where a version is another thing altogether.
 SCHEMAS: dict[str, Any] = {
     "Node": _closed(objects.Node, "apiVersion kind", metadata=_METADATA, spec=_NODE_SPEC),
     "Service": _closed(objects.Service, _TOP, metadata=_METADATA, spec=_SERVICE_SPEC),
@@ -63,8 +63,9 @@ SCHEMAS: dict[str, Any] = {
         ports=_list_of(_ENDPOINT_PORT),
     ),
     "Community": _closed(objects.Community, _TOP, metadata=_METADATA),
-    "Cluster": _closed(objects.FabedgeCluster, _TOP, metadata=_METADATA),
+    "Cluster fabedge.io/v1alpha1": _closed(objects.FabedgeCluster, _TOP, metadata=_METADATA),
     "IPPool": _closed(objects.IPPool, _TOP, metadata=_METADATA),
     "IPAMBlock": _closed(objects.IPAMBlock, _TOP, metadata=_METADATA),
+    "Cluster": _closed(clusters.Cluster, "apiVersion kind", metadata=_METADATA),
     "Device": _closed(objects.Device, _TOP, metadata=_METADATA),
 }

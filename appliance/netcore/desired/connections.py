@@ -41,7 +41,8 @@ class Connection:
     """What charon is to know about one peer.
 
     `local_addrs` pins the outer source. An empty `remote_addrs` waits for the peer to come, from anywhere.
-    `waits_for` is what must be known before it can be loaded; empty if nothing.
+    `waits_for` is what must be known before it can be loaded; empty if nothing. `ca` are the CA certificates
+    (PEM) that may vouch for the peer; empty for all that are believed.
     """
 
     local_id: str
@@ -52,6 +53,7 @@ class Connection:
     remote_addrs: tuple[str, ...] = ()
     mobike: bool = True
     waits_for: str = ""
+    ca: tuple[str, ...] = ()
 
 
 def connections(plan: Plan, facts: Facts) -> dict[str, Connection]:
@@ -109,10 +111,15 @@ def _if_id(plan: Plan, facts: Facts, name: str) -> int | None:
 
 
 def dials(plan: Plan, name: str) -> bool:
-    """Whether this device initiates to that peer: edges to hubs, and of two connectors the first by name."""
+    """Whether this device initiates to that peer: edges to hubs, and of two connectors the first by name.
+
+    Of two clusters the connectors of the first by name do.
+    """
     peer = plan.peers[name]
     if peer.role is not Role.CONNECTOR:
         return False
+    if peer.cluster:
+        return plan.identity.cluster < peer.cluster
     return plan.place.role is Role.EDGE or (plan.place.role is Role.CONNECTOR and plan.identity.name < name)
 
 
@@ -130,7 +137,15 @@ def _awaited(plan: Plan, facts: Facts, name: str, children: Mapping[str, Child])
         tunnel=plan.tunnel if delay is None else replace(plan.tunnel, dpd_delay=delay),
         mobike=plan.peers[name].role is Role.EDGE,
         waits_for=_waits_for(plan, facts, name),
+        ca=_ca(plan, name),
     )
+
+
+def _ca(plan: Plan, name: str) -> tuple[str, ...]:
+    """Whose word counts for this peer. Only where several are believed does it have to be said."""
+    peer = plan.peers[name]
+    several = any(each.ca for each in plan.peers.values())
+    return peer.ca if peer.cluster else plan.trust.ca if several else ()
 
 
 def _dialled(
@@ -149,6 +164,7 @@ def _dialled(
         # Hubs stand still; MOBIKE would tell one of all the other's addresses and move between them.
         mobike=plan.place.role is Role.EDGE,
         waits_for=_waits_for(plan, facts, name),
+        ca=_ca(plan, name),
     )
 
 
@@ -205,6 +221,8 @@ def settings(conn: Connection) -> dict[str, Any]:
         "remote": {"auth": "pubkey", "id": conn.remote_id},
         "children": {name: _child_settings(child, tunnel) for name, child in conn.children.items()},
     }
+    if conn.ca:
+        rendered["remote"]["cacerts"] = list(conn.ca)
     if conn.local_addrs:
         rendered["local_addrs"] = list(conn.local_addrs)
     if tunnel.ike_port != _IKE_PORT:

@@ -21,4 +21,5 @@ class Credentials:
 
 def credentials(plan: Plan, leaf: str, key: Path) -> dict[str, Credentials]:
     """The one object of the credential table."""
-    return {KEY: Credentials(plan.trust.ca, leaf, key)}
+    foreign = (pem for peer in plan.peers.values() for pem in peer.ca)
+    return {KEY: Credentials(tuple(dict.fromkeys((*plan.trust.ca, *foreign))), leaf, key)}

@@ -21,7 +21,7 @@ def chains(plan: Plan) -> Iterator[str]:
     role = plan.place.role
     yield from _chain("unanswered", "", _unanswered())
     yield from _chain("ingress", "filter hook prerouting priority raw", _ingress(plan))
-    yield from _chain("services_in", "nat hook prerouting priority dstnat", _services("iifname != @tunnels "))
+    yield from _chain("services_in", "nat hook prerouting priority dstnat", _services_in(plan))
     yield from _chain("services_out", "nat hook output priority -100", _services(""))
     if role is Role.EDGE:
         yield from _chain("from_peers", "", _from_peers(plan))
@@ -32,7 +32,7 @@ def chains(plan: Plan) -> Iterator[str]:
     yield from _chain("forward", "filter hook forward priority filter", forward)
     # In postrouting and not in output: the latter still sees the link from before a translated destination.
     yield from _chain("egress", "filter hook postrouting priority mangle", _egress(plan))
-    yield from _chain("masquerade_own", "nat hook postrouting priority srcnat", _masquerade())
+    yield from _chain("masquerade_own", "nat hook postrouting priority srcnat", _masquerade(plan))
 
 
 def _chain(name: str, hook: str, rules: Iterable[str]) -> Iterator[str]:
@@ -60,10 +60,23 @@ def _ingress(plan: Plan) -> Iterator[str]:
     yield from _clamp(plan, "iifname")
 
 
-def _services(guard: str) -> Iterator[str]:
+def _services(guard: str, families: Iterable[Family] = FAMILIES) -> Iterator[str]:
     """Peers translate for themselves; what comes out of a tunnel is for a backend already."""
-    for f in FAMILIES:
+    for f in families:
         yield f"{guard}meta l4proto . {f.name} daddr . th dport vmap @services{f.version}"
+
+
+def _services_in(plan: Plan) -> Iterator[str]:
+    yield from _services("iifname != @tunnels ")
+    if is_gateway(plan):
+        # Another cluster's gateway can't: it knows our services by this address alone.
+        for f in FAMILIES:
+            yield from _services(f"iifname @tunnels {f.name} saddr @foreign{f.version} ", (f,))
+
+
+def is_gateway(plan: Plan) -> bool:
+    """Whether tunnels to other clusters end here."""
+    return plan.place.role is Role.CONNECTOR and any(peer.cluster for peer in plan.peers.values())
 
 
 def _egress(plan: Plan) -> Iterator[str]:
@@ -91,7 +104,9 @@ def _clamp(plan: Plan, direction: str) -> Iterator[str]:
             yield f"{direction} @{name} meta nfproto ipv{f.version} {_SYN} {mtu - f.headers}"
 
 
-def _masquerade() -> Iterator[str]:
+def _masquerade(plan: Plan) -> Iterator[str]:
+    if is_gateway(plan):
+        yield from _between_clusters(plan)
     for f in FAMILIES:
         pods = f"{f.name} saddr @pods{f.version}"
         yield f"{pods} {f.name} daddr != @fabric{f.version} oifname != @tunnels masquerade"
@@ -100,6 +115,18 @@ def _masquerade() -> Iterator[str]:
         yield f"{f.name} saddr != @lan{f.version} {f.name} saddr @fabric{f.version} {lan} masquerade"
         # On one bridge the answer would go straight back, past the translation of its source.
         yield f"{pods} {f.name} daddr @pods{f.version} ct status dnat masquerade"
+
+
+def _between_clusters(plan: Plan) -> Iterator[str]:
+    """Gateways know one another's overlay addresses and nothing behind them, so that two clusters may have
+    equal prefixes, and every answer comes back the way that its question went.
+    """
+    for f in FAMILIES:
+        own = next((address for address in plan.overlay if address.version == f.version), None)
+        if own is not None:
+            mine = f"snat {f.name} to {own}"
+            yield f"{f.name} saddr != @overlay{f.version} {f.name} daddr @foreign{f.version} {mine}"
+            yield f"{f.name} saddr @foreign{f.version} ct status dnat {mine}"
 
 
 def _input(plan: Plan) -> Iterator[str]:
@@ -111,6 +138,9 @@ def _input(plan: Plan) -> Iterator[str]:
         yield from _relay_input()
     yield "iifname != @tunnels accept"
     yield "ct state established,related accept"
+    if is_gateway(plan):
+        # Echo is how tunnels are probed; what else there is for another cluster was translated before.
+        yield from (f"{f.name} saddr @foreign{f.version} meta l4proto != {f.icmp} drop" for f in FAMILIES)
     for f in FAMILIES:
         yield f"{f.name} saddr != @peers{f.version} drop"
         yield f"{f.name} daddr @overlay{f.version} accept"

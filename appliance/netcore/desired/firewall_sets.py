@@ -45,13 +45,14 @@ def prefix_sets(plan: Plan) -> Mapping[str, tuple[Prefix, ...]]:
 
     pods: the device's own pods; lan: the site's network as far as it is in the fabric; own: both of these;
     overlay: its overlay addresses; peers: all of them; remote: those that are reached through a tunnel only;
-    fabric: all that must never leave in clear; cloud: endpoints that are no edges; hubs: the overlay
-    addresses of the other connectors.
+    fabric: all that must never leave in clear; foreign: gateways of other clusters; cloud:
+    endpoints that are no edges; hubs: the overlay addresses of the other connectors.
     """
     overlay = tuple(host_prefix(address) for address in plan.overlay)
     peers = _members(plan.peers.values())
+    foreign = _members(peer for peer in plan.peers.values() if peer.cluster)
     edges = _members(peer for peer in plan.peers.values() if peer.role is Role.EDGE)
-    cloud = _members(peer for peer in plan.peers.values() if peer.role is not Role.EDGE)
+    cloud = _members(p for p in plan.peers.values() if p.role is not Role.EDGE and not p.cluster)
     own = (*plan.prefixes, *plan.lan)
     here = (*own, *overlay)
     sets = {
@@ -61,11 +62,12 @@ def prefix_sets(plan: Plan) -> Mapping[str, tuple[Prefix, ...]]:
         "overlay": overlay,
         "service_range": plan.service_range,
         "peers": peers,
-        "remote": peers if plan.place.role is Role.EDGE else edges,
+        "remote": peers if plan.place.role is Role.EDGE else (*edges, *foreign),
+        "foreign": foreign,
         "fabric": (*plan.fabric, *plan.service_range, *here, *peers),
     }
     if plan.place.role is not Role.EDGE:
-        hubs = (peer for peer in plan.peers.values() if peer.role is Role.CONNECTOR)
+        hubs = (p for p in plan.peers.values() if p.role is Role.CONNECTOR and not p.cluster)
         overlays = tuple(host_prefix(address) for hub in hubs for address in hub.overlay)
         sets |= {"cloud": (*here, *cloud), "hubs": overlays}
     return sets | {group_set(group): _group(plan, group, here) for group in ruled_groups(plan)}

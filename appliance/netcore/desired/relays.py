@@ -36,7 +36,8 @@ def relays(plan: Plan) -> dict[str, Relay]:
     """The links to the other connectors by their names; none on other roles."""
     if plan.place.role is not Role.CONNECTOR:
         return {}
-    found = {name: _relay(plan, peer) for name, peer in plan.peers.items() if peer.role is Role.CONNECTOR}
+    others = {name: peer for name, peer in plan.peers.items() if peer.role is Role.CONNECTOR}
+    found = {name: _relay(plan, peer) for name, peer in others.items() if not peer.cluster}
     return {name: relay for name, relay in found.items() if relay is not None}
 
 

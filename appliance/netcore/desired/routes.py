@@ -93,7 +93,11 @@ def _from_connector(plan: Plan, facts: Facts) -> Iterator[Route]:
             yield from _to_edge(plan, facts, name, peer, others)
         elif peer.role is Role.CONNECTOR:
             yield from _own(plan, facts, name, peer)
-            yield from _to_connector(plan, others.get(name), peer)
+            if peer.cluster:
+                # What goes to another cluster's gateway has our overlay address by then: it fits the tunnel.
+                yield from _tunnel(plan, facts, name, _targets(peer))
+            else:
+                yield from _to_connector(plan, others.get(name), peer)
         else:
             yield from _underlay(plan, peer, _targets(peer))
 

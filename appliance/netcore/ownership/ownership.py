@@ -55,7 +55,11 @@ class Ownership:
     def configure(self, plan: Plan, files: TlsFiles) -> None:
         """Take this plan: listen, follow, and drop whoever has no part in it any more."""
         self._plan, self._files = plan, files
-        connectors = {name: peer for name, peer in plan.peers.items() if peer.role is Role.CONNECTOR}
+        connectors = {
+            name: peer
+            for name, peer in plan.peers.items()
+            if peer.role is Role.CONNECTOR and not peer.cluster
+        }
         self._update(self._claims.only({*connectors, plan.identity.name}))
         trust = (plan.trust.ca, files, files.stamp())
         keep(

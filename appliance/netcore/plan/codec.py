@@ -13,6 +13,10 @@ from appliance.netcore.plan.values import builtins, convert, decode, encode
 OUTSIDE_DIGEST = ("issued_at", "digest", "signature")
 
 
+#: Fields of the plan that an appliance of the release before does not know: left out where they are empty.
+LATER = ("lan",)
+
+
 class PlanError(ValueError):
     """A plan that can't be used; the text says which rule it breaks."""
 
@@ -32,6 +36,9 @@ def digest_of(document: dict[str, Any]) -> str:
 def to_document(plan: Plan) -> dict[str, Any]:
     """The plan as a JSON document with its digest, not signed yet."""
     document: dict[str, Any] = builtins(plan)
+    for name in LATER:
+        if not document[name]:
+            del document[name]
     return document | {"digest": digest_of(document)}
 
 

@@ -16,6 +16,8 @@ RENEW_PATH = "/.well-known/est/simplereenroll"
 TRUST_PATH = "/v1/trust"
 PLAN_PATH = "/v1/plan"
 REPORT_PATH = "/v1/report"
+#: Between two clusters' operators.
+CLUSTER_PATH = "/v1/cluster"
 
 #: `error` codes in the body of a refused request, `{"error": code, "message": sentence}`.
 TOKEN_UNKNOWN = "token-unknown"  # noqa: S105 -- a code, no secret

@@ -19,14 +19,18 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """A part of the plan: immutable, and closed to fields that this version does not know."""
 
 
-class Peer(_Part, frozen=True):
+class Peer(_Part, frozen=True, omit_defaults=True):
     """Another endpoint, as this device needs to know it.
+
+    A field that says nothing is left out of the document: an appliance of the release before does not know
+    the newer ones.
 
     `priority` orders the hubs of this device, lowest first; it is there for connectors only. `addresses`
     are where IKE reaches the peer, in order (an IP or a DNS name); none for a peer behind NAT. `underlay`
     are its addresses in the cloud's own network. `groups` are what the policy's rules speak of. `on_down`
     is what becomes of traffic to it while no tunnel leads there. `dpd_delay`, where the peer's line needs
-    another than ours, replaces that of our tunnels.
+    another than ours, replaces that of our tunnels. `cluster` is the other cluster that the peer is a
+    gateway of, empty for all others, and `ca` are the CA certificates (PEM) that vouch for it there.
     """
 
     role: Role
@@ -40,6 +44,8 @@ class Peer(_Part, frozen=True):
     priority: int | None = None
     on_down: OnDown = OnDown.REFUSE
     dpd_delay: int | None = None
+    cluster: str = ""
+    ca: tuple[str, ...] = ()
 
 
 class Tunnel(_Part, frozen=True):

@@ -95,6 +95,7 @@ class Tier(StrEnum):
     COMMUNITY = "community"
     REGION = "region"
     CLOUD = "cloud"
+    CLUSTER = "cluster"
 
 
 #: How a custom type is read from its JSON string.

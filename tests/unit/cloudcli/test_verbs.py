@@ -225,6 +225,7 @@ def test_no_operator_here(run: Run, verb: str, tmp_path: Path) -> None:
         "plan": ("show", "a"),
         "explain": ("a", "b"),
         "backup": ("file",),
+        "cluster": ("list",),
     }
     (tmp_path / "nodes.yaml").write_text(NODES)
     outcome = run(verb, *words.get(verb, ()))
