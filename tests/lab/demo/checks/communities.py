@@ -10,7 +10,7 @@ from tests.lab.demo.world import World
 from tests.lab.wait import until
 
 _NAME = "orders"
-#: Seconds from the end of the command. `policy-change` holds the product to 3; here each look starts a program.
+#: Seconds from the end of the command. `policy-change` holds the product to 3; here each look is a program.
 _PROMISE = 5.0
 _SPILL = 10.0  # seconds: an echo each two, then three lost in a row, and requests that wait meanwhile
 
