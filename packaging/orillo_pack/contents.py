@@ -156,7 +156,7 @@ def _always() -> Iterator[Component]:
         "nuitka",
         nuitka.version,
         "pypi",
-        licence(nuitka),
+        f"{licence(nuitka)} with its runtime exception",
         runtime,
-        note="the compiler's runtime alone, under its runtime exception; the compiler is not in the programs",
+        note="the compiler's runtime alone; the compiler is not in the programs",
     )

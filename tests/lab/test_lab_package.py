@@ -116,6 +116,8 @@ def test_install_names_who_holds_a_port_and_stops_nobody(shop: Shop) -> None:
     shop.system.must("systemctl", "disable", "--now", starter)
     shop.wait()
     assert all(shop.system.active(unit) for unit in (*_UNITS, "orillo-update.path"))
+    networkd = shop.system.must("systemd-analyze", "cat-config", "systemd/networkd.conf")
+    assert "\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no" in networkd
     for name in ("usr.lib.ipsec.charon", "usr.sbin.unbound", "usr.sbin.swanctl"):
         shop.system.must("apparmor_parser", "--skip-kernel-load", "--skip-cache", f"/etc/apparmor.d/{name}")
         assert "orillo/" in (shop.system.root / "etc/apparmor.d/local" / name).read_text()
