@@ -111,7 +111,7 @@ class Agent:
         self._guard = Guard(doors.paths.guard)
         self._guarded: object = None
         self._passes = Passes(boot_order(doors), signs(doors), time.monotonic)
-        self._quiet = WhenQuiet(QUIET, give_back)
+        self._quiet = WhenQuiet(QUIET, lambda: give_back(after_work=not self._passes.idle))
         around = Surroundings(self._membership_changed, self._report, self._hub_answers)
         self._membership = Membership(doors.paths, around, APART)
         questions = Questions(doors.paths, self._look)

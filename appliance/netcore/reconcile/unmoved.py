@@ -58,6 +58,7 @@ class Passes:
         self._audit_due = clock() + audit
         self._wish: Wish | None = None
         self._left: dict[str, _Left] = {}
+        self._idle = False
 
     async def run(self, wish: Wish) -> dict[str, Outcome]:
         """Every table that may have moved, in order; what came of each of all."""
@@ -67,13 +68,14 @@ class Passes:
         self._wish = wish
         outcomes: dict[str, Outcome] = {}
         read: dict[Sign, object] = {}
-        still = True
+        still = self._idle = True
         for step in self._steps:
             sign = await self._read(step.name, read)
             left = self._left.get(step.name)
             if still and left is not None and sign is not None and left.sign == sign:
                 outcomes[step.name] = Unmoved(standing=left.count)
                 continue
+            self._idle = self._idle and step.name not in self._signs
             outcome = await step.run(wish)
             outcomes[step.name], count = outcome, outcome.count()
             still = still and not outcome.changed
@@ -81,6 +83,11 @@ class Passes:
             if still and sign is not None and not count.waiting and not count.failed:
                 self._left[step.name] = _Left(sign, count)
         return outcomes
+
+    @property
+    def idle(self) -> bool:
+        """Whether the last pass left alone every table that has a sign."""
+        return self._idle
 
     def forget(self) -> None:
         """Somebody wants every table read anew."""

@@ -59,7 +59,9 @@ async def settled() -> Box:
 
 async def test_what_did_not_move_is_not_read_and_counts_as_before() -> None:
     box = await settled()
+    before = box.passes.idle
     assert await box.run() == []
+    assert (before, box.passes.idle) == (False, True)
     assert {name: one.count().applied for name, one in (await box.passes.run(WISH)).items()} == {
         "first": 1,
         "second": 1,
