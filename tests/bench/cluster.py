@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`operator`: what 5,000 Nodes, Services and EndpointSlices cost the operator, read from a real API server.
 
-The figure is its resident memory once all of them are in. What the first sync, one change and idling took
-stands in the detail, beside the size of the same objects as the server sends them.
+The figure is its resident memory once all of them are in. What the first sync, idling and one change of each
+sort took stands in the detail, beside the size of the same objects as the server sends them.
 """
 
 import sys
@@ -10,7 +10,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cloud.source.resources import RESOURCES
 from tests.bench.memory import memory, work
@@ -60,7 +62,9 @@ def _measure(server: KubeServer, root: Path) -> Outcome:
         detail: dict[str, float] = {"objects": 3 * _COUNT, "server_mib": _size(server)}
         detail |= _spent(process, "sync", lambda: _wait_for_mirror(process, 1))
         detail |= _spent(process, "idle", lambda: time.sleep(_IDLE))
-        detail |= _spent(process, "change", lambda: _change(server, process))
+        for mirrored, (what, (method, path, body)) in enumerate(_CHANGES.items(), start=2):
+            server.ask(method, path, body)
+            detail |= _spent(process, what, partial(_wait_for_mirror, process, mirrored))
         rss = round(memory(process.pid).rss / 1024, 1)
     finally:
         process.stop()
@@ -75,9 +79,13 @@ def _spent(process: Process, what: str, wait: Callable[[], None]) -> dict[str, f
     return {f"{what}_s": round(time.monotonic() - began, 2), f"{what}_cpu_s": round(cpu, 3)}
 
 
-def _change(server: KubeServer, process: Process) -> None:
-    server.ask("POST", things.COMMUNITIES, things.community("shops", "node-1", "node-2"))
-    _wait_for_mirror(process, 2)
+#: One change of each sort.
+_CHANGES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "community": ("POST", things.COMMUNITIES, things.community("shops", "node-1", "node-2")),
+    "node": ("PATCH", f"{things.NODES}/node-7", {"metadata": {"labels": {"orillo.io/site": "north"}}}),
+    "service": ("POST", things.SERVICES, things.service("another")),
+    "backend": ("PATCH", f"{things.SLICES}/slice-9", {"endpoints": []}),
+}
 
 
 def _wait_for_mirror(process: Process, count: int) -> None:
