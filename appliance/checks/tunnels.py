@@ -96,9 +96,10 @@ async def inside(box: Box) -> list[Finding]:
         found.append(Finding("tunnels-all-down", f"none of {', '.join(box.hubs)} answers through its tunnel"))
     elif plan.place.role is Role.EDGE and not any(one.site for one in seen.values()):
         found.append(Finding("hub-none-chosen", f"{', '.join(alive)} up, and no site child is installed"))
-        found += [finding for name in alive for finding in _told_why(box, name)]
     elif plan.place.role is Role.EDGE:
         found += await _narrowed(box, plan)
+    # A site child that is refused and asked for again may be seen for a moment: the reason stays.
+    found += [finding for name in alive for finding in _told_why(box, name)]
     return found
 
 
