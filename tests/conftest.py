@@ -4,6 +4,11 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says more of the machine's load than of the code.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
