@@ -7,6 +7,7 @@ and every table before it, found nothing to do. A sign may miss something, so ev
 too.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,8 +16,10 @@ from appliance.netcore.plan.exchange import PhaseCount
 from appliance.netcore.reconcile.passes import Step, Wish, same
 from appliance.netcore.reconcile.table import Outcome
 
-#: Every table is read anew so seldom, in seconds, whatever its sign says.
-AUDIT = 900.0
+#: Every table is read anew by the clock, whatever its sign says: at most so often, in seconds, and so seldom
+#: that it takes no more than this share of a processor. A site's takes some ten milliseconds.
+AUDIT = 30.0
+SHARE = 0.0005
 
 
 @dataclass(frozen=True)
@@ -50,21 +53,24 @@ class Passes:
         signs: Mapping[str, Sign],
         clock: Callable[[], float],
         audit: float = AUDIT,
+        cpu: Callable[[], float] = time.process_time,
     ) -> None:
         self._steps = steps
         self._signs = signs
         self._clock = clock
         self._audit = audit
-        self._audit_due = clock() + audit
+        self._audit_due = clock()
+        self._cpu = cpu
         self._wish: Wish | None = None
         self._left: dict[str, _Left] = {}
         self._idle = False
 
     async def run(self, wish: Wish) -> dict[str, Outcome]:
         """Every table that may have moved, in order; what came of each of all."""
-        if self._wish is None or not same(wish, self._wish) or self._clock() >= self._audit_due:
+        started = self._cpu()
+        audit = self._wish is None or not same(wish, self._wish) or self._clock() >= self._audit_due
+        if audit:
             self._left.clear()
-            self._audit_due = self._clock() + self._audit
         self._wish = wish
         outcomes: dict[str, Outcome] = {}
         read: dict[Sign, object] = {}
@@ -82,6 +88,8 @@ class Passes:
             self._left.pop(step.name, None)
             if still and sign is not None and not count.waiting and not count.failed:
                 self._left[step.name] = _Left(sign, count)
+        if audit:
+            self._audit_due = self._clock() + max(self._audit, (self._cpu() - started) / SHARE)
         return outcomes
 
     @property

@@ -9,7 +9,7 @@ from appliance.netcore.desired.facts import Facts
 from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.reconcile.passes import Step, Wish
 from appliance.netcore.reconcile.table import Outcome, reconcile
-from appliance.netcore.reconcile.unmoved import Passes
+from appliance.netcore.reconcile.unmoved import SHARE, Passes
 from tests.unit.plan.plans import edge_plan
 from tests.unit.reconcile.test_table import Shelf
 
@@ -24,9 +24,13 @@ class Box:
         self.tables = {"first": Shelf({}), "second": Shelf({})}
         self.ran: list[str] = []
         self.now = 0.0
+        self.cost = 0.0
+        self.spent = 0.0
         self.blind = False
         steps = tuple(Step(name, self._step(name)) for name in self.tables)
-        self.passes = Passes(steps, dict.fromkeys(self.tables, self.sign), lambda: self.now, audit=100.0)
+        self.passes = Passes(
+            steps, dict.fromkeys(self.tables, self.sign), lambda: self.now, 100.0, lambda: self.spent
+        )
 
     async def sign(self) -> object:
         if self.blind:
@@ -36,6 +40,7 @@ class Box:
     def _step(self, name: str) -> Callable[[Wish], Awaitable[Outcome]]:
         async def run(_: Wish) -> Outcome:
             self.ran.append(name)
+            self.spent += self.cost
             return await reconcile(self.tables[name], {"a": 1})
 
         return run
@@ -113,4 +118,15 @@ async def test_the_clock_and_a_person_make_it_read_everything() -> None:
     assert await box.run() == ["first", "second"]
     assert await box.run() == []
     box.passes.forget()
+    assert await box.run() == ["first", "second"]
+
+
+async def test_what_takes_long_to_read_is_read_the_more_seldom() -> None:
+    box = await settled()
+    box.cost = 0.5
+    box.now = 101.0
+    assert await box.run() == ["first", "second"]
+    box.now = 101.0 + 1.0 / SHARE - 1
+    assert await box.run() == []
+    box.now += 2
     assert await box.run() == ["first", "second"]
