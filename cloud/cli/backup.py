@@ -3,6 +3,7 @@
 
 import argparse
 import base64
+import sys
 from pathlib import Path
 
 from cloud.app import utc_now
@@ -22,7 +23,7 @@ _CLEAR = "{file} holds the CA's private key in clear: whoever reads it can be an
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Where to."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="made with mode 0600, or replaced")
+    parser.add_argument("file", metavar="FILE", type=Path, help="made with mode 0600; - is stdout")
     add_passphrase(parser, "encrypt it for the holders of this passphrase")
     add_output(parser)
 
@@ -34,6 +35,9 @@ def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
     store = base64.b64decode(ask(paths, "store-copy")["store"])
     packed = pack(paths, store, settings.cluster, utc_now())
     content = seal(packed, passphrase) if passphrase else packed
+    if str(arguments.file) == "-":
+        sys.stdout.buffer.write(content)
+        return Exit.OK
     write_atomic(arguments.file.absolute(), content, 0o600)
     if not passphrase:
         warn([_CLEAR.format(file=arguments.file)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kube.server import KubeServer, wait_until
+from tests.kube.server import ADMIN_TOKEN, KubeServer, wait_until
 from tests.kube.things import NODES, node
 from tests.unit.kubernetes.manifests import FOLDER, objects
 
@@ -140,3 +140,50 @@ def test_uninstalling_leaves_what_the_readme_says(cluster: KubeServer, namespace
 
 def _definitions() -> list[Path]:
     return sorted((FOLDER / "crds").glob("*.yaml"))
+
+
+def plugin(cluster: KubeServer, *words: str) -> str:
+    """What real kubectl says when it runs our plug-in."""
+    path = f"{FOLDER}:{cluster.programs}:/usr/bin:/bin"
+    environment = {"PATH": path, "KUBECONFIG": str(cluster.kubeconfig(ADMIN_TOKEN)), "HOME": "/nonexistent"}
+    command = (f"{cluster.programs}/kubectl", *words)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=30)
+    return done.stdout + done.stderr
+
+
+def test_kubectl_runs_the_plug_in(cluster: KubeServer, namespace: str) -> None:
+    """No kubelet is here to run the operator's pod: what is seen is that the server was asked for it."""
+    assert f"{FOLDER}/kubectl-orillo" in plugin(cluster, "plugin", "list")
+    assert "explain A B" in plugin(cluster, "orillo", "help")
+    said = plugin(cluster, "orillo", "explain", "shop1", "shop2")
+    assert 'deployments.apps "orillo-cloud" not found' in said
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("explain a b", "explain a b"),
+        ("plan a", "plan show a"),
+        ("plan show a -o json", "plan show a -o json"),
+        ("token shop1 --ttl 2h", "token create --name shop1 --ttl 2h"),
+        ("token hub-* --uses 4", "token create --pattern hub-* --uses 4"),
+        ("token --replace shop1", "token create --replace shop1"),
+        ("token list", "token list"),
+        ("devices", "device list"),
+        ("backup", "backup -"),
+    ],
+)
+def test_the_plug_ins_verbs_are_the_operators(tmp_path: Path, words: str, wanted: str) -> None:
+    """In a pod of the operator's, by whatever `kubectl` is on the path."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\necho "$@"\n')
+    kubectl.chmod(0o755)
+    done = subprocess.run(
+        (str(FOLDER / "kubectl-orillo"), *words.split()),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+    where = "exec --namespace orillo-system deployment/orillo-cloud -- orillo-cloud"
+    assert done.stdout == f"{where} {wanted}\n"
