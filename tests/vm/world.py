@@ -7,6 +7,7 @@ operator (namespace), hub (machine) ── dc ── inet ── site-1 ── e
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from tests.lab.topology import End, Host, HostRole, Link, Route, Topology
 from tests.lab.wait import until
 from tests.vm.guest import Guest
 from tests.vm.machine import Machine, Nic
+from tests.vm.source import lay_out
 
 HUB = "connector-1"
 EDGES = ("edge-1", "edge-2")
@@ -53,9 +55,13 @@ cd /media/vm/package
 tar --exclude=./usr/lib/orillo -cf - . | tar -C / --no-overwrite-dir -xf -
 ln -s /media/vm/package/usr/lib/orillo /usr/lib/orillo
 hostname {name}
-systemctl daemon-reload
 systemd-tmpfiles --create
 systemctl mask -q orillo-dns.service
+for unit in orillo orillo-charon; do
+  mkdir -p /etc/systemd/system/$unit.service.d
+  printf '[Service]\nWatchdogSec=0\nTimeoutStartSec=infinity\n' >/etc/systemd/system/$unit.service.d/slow.conf
+done
+systemctl daemon-reload
 ip link set eth0 up
 ip address add {address} dev eth0
 ip route add default via {gateway}
@@ -170,10 +176,20 @@ def build(namespaces: Namespaces, guests: dict[str, Guest], inside: Collection[s
 def _machine(namespaces: Namespaces, name: str, found: Guest) -> Machine:
     bridge, address = _PLACES[name]
     nic = Nic(f"t-{name}", bridge, f"52:54:00:00:00:{int(address.ip) & 0xFF:02x}")
-    tree = namespaces.workdir / f"package-{name}"
-    run("dpkg-deb", "-x", str(package(found.architecture)), str(tree), timeout=60)
     where = (namespaces.name(INTERNET), namespaces.workdir / name)
+    tree = _appliance(namespaces.workdir, found.architecture)
     return Machine(name, found, *where, nics=(nic,), files={"package": tree})
+
+
+def _appliance(workdir: Path, architecture: str) -> Path:
+    """What the package holds, as a directory; with ORILLO_VM=source what it would hold, uncompiled."""
+    tree = workdir / f"package-{architecture}"
+    if not tree.exists():
+        if os.environ.get("ORILLO_VM") == "source":
+            lay_out(tree)
+        else:
+            run("dpkg-deb", "-x", str(package(architecture)), str(tree), timeout=60)
+    return tree
 
 
 def _enrolled(world: World, name: str) -> Path:

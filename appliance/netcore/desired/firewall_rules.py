@@ -15,6 +15,9 @@ from appliance.netcore.plan.values import Protocol, Role
 
 _SYN = "tcp flags & (syn | rst) == syn tcp option maxseg size set"
 
+#: Not on its way into an SA of the kernel's.
+_IN_CLEAR = "rt ipsec missing"
+
 
 def chains(plan: Plan) -> Iterator[str]:
     """All chains but those that draw a slot. A chain comes after those that it jumps to."""
@@ -80,19 +83,24 @@ def is_gateway(plan: Plan) -> bool:
 
 
 def _egress(plan: Plan) -> Iterator[str]:
-    """The last word on what leaves: nothing for the fabric in clear, whatever the routes say."""
+    """The last word on what leaves: nothing for the fabric in clear, whatever the routes say.
+
+    With ESP in the kernel a packet comes by twice before it is encrypted: at its XFRM interface, and, from
+    within that, at the link that will carry the outer packet (`xfrm4_output`). The second time it is bound to
+    be encrypted, which `rt ipsec` tells.
+    """
     if plan.place.role is Role.CLOUD_NODE:
         return
     for f in FAMILIES:
         if plan.place.role is Role.CONNECTOR:
-            yield f"{f.name} daddr @remote{f.version} oifname != @tunnels drop"
+            yield f"{f.name} daddr @remote{f.version} oifname != @tunnels {_IN_CLEAR} drop"
             # What goes to another connector's link still has to be encrypted.
-            yield f"{f.name} daddr @hubs{f.version} udp dport {PORT} oifname != @tunnels drop"
+            yield f"{f.name} daddr @hubs{f.version} udp dport {PORT} oifname != @tunnels {_IN_CLEAR} drop"
             continue
         # Without a pod network of ours, the link to our own prefixes has a name that we don't know.
         near = "own" if plan.cni is None else "lan"
         guarded = f"{f.name} daddr != @{near}{f.version} {f.name} daddr @fabric{f.version}"
-        yield f"{guarded} oifname != @inside drop"
+        yield f"{guarded} oifname != @inside {_IN_CLEAR} drop"
     yield from _clamp(plan, "oifname")
 
 

@@ -128,11 +128,14 @@ def test_a_device_in_no_group_opens_nothing() -> None:
 
 def test_the_guard_stands_where_translated_packets_leave() -> None:
     plan = plan_of(Role.EDGE, cni=Cni())
-    assert chain(plan, "egress")[0] == "ip daddr != @lan4 ip daddr @fabric4 oifname != @inside drop"
+    assert (
+        chain(plan, "egress")[0]
+        == "ip daddr != @lan4 ip daddr @fabric4 oifname != @inside rt ipsec missing drop"
+    )
     assert "chain egress {\n\ttype filter hook postrouting" in (firewall(plan, UP).base or "")
     # Without a bridge of ours, who knows which link our own prefixes are on.
     bare = chain(plan_of(Role.EDGE), "egress")[0]
-    assert bare == "ip daddr != @own4 ip daddr @fabric4 oifname != @inside drop"
+    assert bare == "ip daddr != @own4 ip daddr @fabric4 oifname != @inside rt ipsec missing drop"
 
 
 def test_a_connector_passes_on_nothing_from_one_connector_to_another() -> None:
@@ -154,7 +157,8 @@ def test_only_a_connector_by_its_tunnel_speaks_on_the_links_between_connectors()
     rules = chain(connector_plan(), "input")
     allowed = rules.index(f"iifname @tunnels iifname != @relays {ends} accept")
     assert allowed < rules.index("udp dport 7411 drop") < rules.index("iifname != @tunnels accept")
-    assert "ip daddr @hubs4 udp dport 7411 oifname != @tunnels drop" in chain(connector_plan(), "egress")
+    guard = "ip daddr @hubs4 udp dport 7411 oifname != @tunnels rt ipsec missing drop"
+    assert guard in chain(connector_plan(), "egress")
 
 
 def test_the_segment_size_fits_the_links_between_connectors() -> None:
