@@ -39,14 +39,15 @@ _CLEAR = "net 10.0.0.0/8 or net fd00::/16"
 def _end(at: str, link: str, tunnel: str, if_id: int, ours: str, theirs: str, way: tuple[int, int]) -> str:
     """The commands that make one end of the tunnel; `at` is in front of each."""
     esp = "proto esp reqid 1 mode tunnel"
+    keyed = f"reqid 1 mode tunnel if_id {if_id} {_AEAD}"
     lines = [
         "ip link set lo up",
         f"ip link set {link} up",
         f"ip address add {ours}/24 dev {link}",
         f"ip link add {tunnel} type xfrm if_id {if_id}",
         f"ip link set {tunnel} mtu 1400 up",
-        f"ip xfrm state add src {ours} dst {theirs} spi {way[0]} if_id {if_id} {esp} {_AEAD}",
-        f"ip xfrm state add src {theirs} dst {ours} spi {way[1]} if_id {if_id} {esp} {_AEAD}",
+        f"ip xfrm state add src {ours} dst {theirs} proto esp spi {way[0]} {keyed}",
+        f"ip xfrm state add src {theirs} dst {ours} proto esp spi {way[1]} {keyed}",
     ]
     for selector in ("src 0.0.0.0/0 dst 0.0.0.0/0", "src ::/0 dst ::/0"):
         for direction, source, target in (("out", ours, theirs), ("in", theirs, ours), ("fwd", theirs, ours)):
@@ -73,23 +74,27 @@ def machine(ground: Namespaces) -> Iterator[Machine]:
     ground.build(Topology((), ()))
     found = Machine("edge", guest("amd64"), ground.add("vm"), ground.workdir / "edge")
     found.power_on()
-    found.wait(600)
+    try:
+        found.wait(600)
+        found.script(_both_ends())
+        yield found
+    finally:
+        found.power_off()
+
+
+def _both_ends() -> str:
     hub = "ip netns exec hub"
-    found.script(
-        "\n".join(
-            (
-                _BEGIN,
-                _end("", "up0", "orillo-hub1", 7411, "192.0.2.1", "192.0.2.2", (4097, 4098)),
-                _end(hub, "hub0", "orillo-edges", 7410, "192.0.2.2", "192.0.2.1", (4098, 4097)),
-                _addresses("", "orillo0", _OWN, _FAR, "orillo-hub1"),
-                _addresses(hub, "lo", _FAR, _OWN, "orillo-edges"),
-                f"{hub} tcpdump -U -i hub0 -w /run/hub0.pcap '{_CLEAR} or esp' >/run/tcpdump.log 2>&1 &",
-                "until grep -q listening /run/tcpdump.log; do sleep 0.2; done",
-            )
+    return "\n".join(
+        (
+            _BEGIN,
+            _end("", "up0", "orillo-hub1", 7411, "192.0.2.1", "192.0.2.2", (4097, 4098)),
+            _end(hub, "hub0", "orillo-edges", 7410, "192.0.2.2", "192.0.2.1", (4098, 4097)),
+            _addresses("", "orillo0", _OWN, _FAR, "orillo-hub1"),
+            _addresses(hub, "lo", _FAR, _OWN, "orillo-edges"),
+            f"{hub} tcpdump -U -i hub0 -w /run/hub0.pcap '{_CLEAR} or esp' >/run/tcpdump.log 2>&1 &",
+            "until grep -q listening /run/tcpdump.log; do sleep 0.2; done",
         )
     )
-    yield found
-    found.power_off()
 
 
 def load(machine: Machine, wanted: Ruleset) -> None:
