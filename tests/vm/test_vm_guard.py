@@ -39,7 +39,7 @@ _CLEAR = "net 10.0.0.0/8 or net fd00::/16"
 def _end(at: str, link: str, tunnel: str, if_id: int, ours: str, theirs: str, way: tuple[int, int]) -> str:
     """The commands that make one end of the tunnel; `at` is in front of each."""
     esp = "proto esp reqid 1 mode tunnel"
-    keyed = f"reqid 1 mode tunnel if_id {if_id} {_AEAD}"
+    keyed = f"reqid 1 mode tunnel flag af-unspec if_id {if_id} {_AEAD}"
     lines = [
         "ip link set lo up",
         f"ip link set {link} up",
