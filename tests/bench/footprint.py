@@ -70,8 +70,8 @@ def _settled(namespaces: Namespaces, kind: str, program: tuple[str, ...], peers:
 
 
 def _watch(boxes: dict[tuple[str, int], Box]) -> dict[tuple[str, int], Cost]:
-    # The last one has only just settled: let it have its first quiet resync before the window.
-    time.sleep(_WINDOW / 2)
+    # The last one has only just settled: its next resync reads all once more, and the one after nothing.
+    time.sleep(_WINDOW)
     before = {key: work(box.pid) for key, box in boxes.items()}
     time.sleep(_WINDOW)
     costs = {}
