@@ -62,7 +62,7 @@ def test_what_is_wrong_is_refused(read: Read, data: bytes, words: str) -> None:
         read(data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(at=st.integers(0, len(GOOD) - 1), bit=st.integers(0, 7))
 def test_changed_byte_changes_nothing_that_is_believed(
     tmp_path_factory: pytest.TempPathFactory, at: int, bit: int
