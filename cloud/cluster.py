@@ -9,11 +9,11 @@ mirror is only ever made of a whole view: nothing is forgotten because it has no
 import asyncio
 import json
 import logging
-from collections.abc import Sequence, Set
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence, Set
 
 from cloud.acceptance import accept, changes
 from cloud.app import App
+from cloud.clusters import with_what_was_said
 from cloud.network_writer import NetworkWriter
 from cloud.planner.catalogue import Change
 from cloud.planner.model import InventoryError
@@ -21,13 +21,11 @@ from cloud.publish import PlanningError
 from cloud.source.access import Access
 from cloud.source.api import Api
 from cloud.source.kubernetes import KubernetesSource
+from cloud.source.manifest import Manifest
 from cloud.source.resources import BLOCKS, COMMUNITIES, DEVICES, FABEDGE_CLUSTERS, NODES, POOLS
 from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
 from cloud.token_objects import redeem
-
-if TYPE_CHECKING:
-    from cloud.source.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -134,12 +132,18 @@ class Mirror:
         except (InventoryError, PlanningError) as error:
             self.refused |= {key: str(error) for key, _ in asked}
 
+    def _told(self, new: dict[Key, Manifest]) -> Iterable[Manifest]:
+        """The new objects; another cluster's with what it said, which the API server does not know."""
+        if not any(kind == "Cluster" for kind, _, _ in new):
+            return new.values()
+        return with_what_was_said(new.values(), self._app.store.objects.all())
+
     def _keep(self, asked: Sequence[Change]) -> None:
         """Write the changes. Raises `InventoryError` and `PlanningError`; then nothing is written."""
         new = {key: manifest for key, manifest in asked if manifest is not None}
         gone = [key for key, manifest in asked if manifest is None]
         with self._app.change("kubernetes"):
-            self._app.store.objects.put(new.values())
+            self._app.store.objects.put(self._told(new))
             self._app.store.objects.delete(gone)
         for key in gone:
             self._kept.pop(key, None)

@@ -6,7 +6,7 @@ documents go over its connection. What it says is kept in that object's status.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from ipaddress import ip_network
 
@@ -28,6 +28,19 @@ _KIND = "Cluster"
 
 class ClusterError(ValueError):
     """What another cluster says can't be taken in; the text says why, for both sides to read."""
+
+
+def with_what_was_said(
+    manifests: Iterable[Manifest], before: Mapping[tuple[str, str, str], Manifest]
+) -> list[Manifest]:
+    """The manifests to be kept: what another cluster said stays when its object's owner writes it anew."""
+    kept = []
+    for manifest in manifests:
+        old = before.get(manifest.key) if manifest.kind == _KIND else None
+        status = old.body.get("status") if old and not manifest.body.get("status") else None
+        body = manifest.body | {"status": status} if status else manifest.body
+        kept.append(msgspec.structs.replace(manifest, body=body))
+    return kept
 
 
 def own_document(app: App) -> ClusterDocument:

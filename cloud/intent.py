@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from cloud.app import App
+from cloud.clusters import with_what_was_said
 from cloud.faults import CommandError
 from cloud.places import with_places
 from cloud.planner.inventory import InventoryError
@@ -52,7 +53,7 @@ def apply(app: App, asked: Apply) -> dict[str, Any]:
     if not placed:
         raise CommandError("nothing to apply: there is no object in what was given")
     before = app.store.objects.all()
-    manifests = [_with_status(manifest, before) for _, manifest in placed]
+    manifests = with_what_was_said([manifest for _, manifest in placed], before)
     try:
         with app.change(asked.author) as news:
             app.store.objects.put(manifests)
@@ -63,14 +64,6 @@ def apply(app: App, asked: Apply) -> dict[str, Any]:
         "devices": sorted(news),
         "warnings": list(app.inventory().warnings),
     }
-
-
-def _with_status(manifest: Manifest, before: dict[_Key, Manifest]) -> Manifest:
-    """What another cluster said stays in its object when its owner applies it anew."""
-    status = before[manifest.key].body.get("status") if manifest.key in before else None
-    if manifest.kind != "Cluster" or not status:
-        return manifest
-    return msgspec.structs.replace(manifest, body=manifest.body | {"status": status})
 
 
 def get(app: App, asked: Get) -> dict[str, Any]:

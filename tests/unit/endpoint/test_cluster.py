@@ -14,10 +14,12 @@ from appliance.netcore.plan.identity import Identity, Place
 from appliance.netcore.plan.values import OnDown, Role
 from cloud.app import App
 from cloud.cluster import Mirror
+from cloud.clusters import take
 from cloud.community_status import community_status
 from cloud.device_status import SEEN_EVERY, Known, device_status, worth_writing
 from cloud.paths import CloudPaths
 from cloud.planner.model import Community, Node
+from cloud.source.clusters import ClusterDocument
 from cloud.source.manifest import Manifest
 from cloud.source.manifests import read_text
 from cloud.source.source import Key
@@ -91,6 +93,20 @@ def test_a_mirror_goes_on_from_what_it_kept(tmp_path: Path) -> None:
     assert (made.refused, app.inventory().communities) == ({}, {})
     assert set(app.store.objects.all()) == set(Objects(NODES, CLASH % "second").all())
     app.store.close()
+
+
+def test_what_another_cluster_said_outlives_the_mirrors_look(tmp_path: Path) -> None:
+    """The API server's object has no word of it, before a restart and after."""
+    app = new_app(CloudPaths(tmp_path))
+    cluster = "apiVersion: orillo.io/v1alpha1\nkind: Cluster\nmetadata: {name: west}\n"
+    assert mirror(app, Objects(NODES, cluster)) == {}
+    said = ClusterDocument(cluster="west", ca=())
+    assert take(app, "west", said)
+    for spec in ("", f"spec: {{caPin: {'0a' * 32}}}\n"):
+        assert mirror(app, Objects(NODES, cluster + spec)) == {}
+        assert app.situation().inventory.others == {"west": said}
+    assert mirror(app, Objects(NODES)) == {}
+    assert app.situation().inventory.others == {}
 
 
 def test_a_cluster_without_nodes_is_the_wrong_one(tmp_path: Path) -> None:
