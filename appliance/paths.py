@@ -108,3 +108,28 @@ class Paths:
     @property
     def unbound_pid(self) -> Path:
         return self.run / "unbound.pid"
+
+    @property
+    def host_state(self) -> Path:
+        """On an image of ours: what the boot-config partition said."""
+        return self.root / "var/lib/orillo-host"
+
+    @property
+    def host_run(self) -> Path:
+        """On an image of ours: what was made of it for this boot."""
+        return self.root / "run/orillo-host"
+
+    @property
+    def boot_config(self) -> Path:
+        """On an image of ours: the partition that any laptop can write."""
+        return self.root / "boot/config"
+
+    @property
+    def esp(self) -> Path:
+        """On an image of ours: the EFI system partition, with kernels and boot entries."""
+        return self.root / "efi"
+
+    @property
+    def networkd(self) -> Path:
+        """systemd-networkd's files of this boot."""
+        return self.root / "run/systemd/network"

@@ -75,7 +75,7 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
 
             return tui.run(paths, options)
         case "daemon":
-            return _daemon(paths, options.which)
+            return _daemon(paths, options.which, options.words)
         case "doctor":
             from appliance.cli import doctor
 
@@ -101,14 +101,31 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
     return version.run(json=options.output == "json")
 
 
-def _daemon(paths: Paths, which: str) -> int:
-    if which == "charon":
-        from appliance.cli import daemon_charon
+def _daemon(paths: Paths, which: str, words: Sequence[str]) -> int:
+    match which:
+        case "charon":
+            from appliance.cli import daemon_charon
 
-        return daemon_charon.run(paths)
-    from appliance.cli import daemon_dns
+            return daemon_charon.run(paths)
+        case "dns":
+            from appliance.cli import daemon_dns
 
-    return daemon_dns.run(paths)
+            return daemon_dns.run(paths)
+        case "host":
+            from appliance.cli import daemon_host
+
+            return daemon_host.run(paths)
+        case "join":
+            from appliance.cli import daemon_join
+
+            return daemon_join.run(paths)
+        case "good":
+            from appliance.cli import daemon_good
+
+            return daemon_good.run(paths)
+    from appliance.cli import daemon_bootloader
+
+    return daemon_bootloader.run(paths, words)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -135,7 +152,13 @@ def parser() -> argparse.ArgumentParser:
     purge = verbs.add_parser("purge", parents=[output], help="take back all that was done to this host")
     purge.add_argument("--all", action="store_true", help="the identity and the plans too")
     daemon = verbs.add_parser("daemon", parents=[output], help="become one of the daemons beside the agent")
-    daemon.add_argument("which", choices=["charon", "dns"], help="charon (IPsec) or dns (unbound)")
+    daemon.add_argument(
+        "which",
+        choices=["charon", "dns", "host", "join", "good", "bootloader"],
+        help="charon (IPsec) or dns (unbound); on an image: host (name and uplinks), join (use the token), "
+        "good (keep or undo an update), bootloader (for RAUC)",
+    )
+    daemon.add_argument("words", nargs="*", metavar="ARGUMENT", help="what RAUC asks of bootloader")
     tui_arguments.add(verbs.add_parser("tui", help="the terminal for who stands in front of it"))
     _diagnosis(verbs, output)
     _update(

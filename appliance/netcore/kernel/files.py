@@ -28,7 +28,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_directory(path.parent)
+        sync(path.parent)
 
 
 def read(path: Path) -> bytes | None:
@@ -73,8 +73,17 @@ def remove(path: Path) -> bool:
             path.unlink()
         except (FileNotFoundError, NotADirectoryError):
             return False
-        _sync_directory(path.parent)
+        sync(path.parent)
         return True
+
+
+def sync(path: Path) -> None:
+    """Bring a file to disk, or what was renamed in a directory (fsync(2)). Raises `OSError`."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -83,12 +92,3 @@ def _told(verb: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DoorError(f"can't {verb} {path}: {error.strerror}") from error
-
-
-def _sync_directory(directory: Path) -> None:
-    # A rename is on disk only when its directory is (fsync(2)).
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`orillo daemon host`: on an image of ours, the host's name, network and console, at each boot."""
+
+import shutil
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from appliance.cli import beside
+from appliance.cli.errors import CliError, Exit, need_root
+from appliance.host import applied
+from appliance.host.config import HostConfig
+from appliance.host.errors import HostConfigError
+from appliance.host.slots import BootEntries
+from appliance.host.source import NOCLOUD, Found, find
+from appliance.netcore.errors import DoorError
+from appliance.netcore.kernel.files import read_text, remove, write_atomic
+from appliance.paths import Paths
+
+#: Asks for a reset at the next boot: `all`, or `keep-identity`.
+RESET = "reset"
+_FACTORY = Path("usr/share/factory/var")
+_DEFAULT_NAME = "orillo"
+
+
+def run(paths: Paths) -> int:
+    """Apply what is new on the boot-config partition, render what is kept. 4: the file can't be used."""
+    need_root("daemon host")
+    _reset(paths)
+    if (paths.boot_config / NOCLOUD).exists():
+        beside.go_on_in(beside.TERMINAL)
+    found, fault = _found(paths)
+    config = _applied(paths, found)
+    applied.render(paths, config)
+    with suppress(OSError):
+        socket.sethostname(config.name or _DEFAULT_NAME)
+    _remember_machine(paths)
+    _say(paths, found, config, fault)
+    return Exit.DEGRADED if fault else Exit.OK
+
+
+def _found(paths: Paths) -> tuple[Found | None, str]:
+    """What is on the partition, or why it can't be used: then the site goes on with what it had."""
+    try:
+        return find(paths.boot_config), ""
+    except DoorError as error:
+        return None, str(error)
+
+
+def _applied(paths: Paths, found: Found | None) -> HostConfig:
+    before = None
+    with suppress(HostConfigError):
+        before = applied.kept(paths)
+    if found is not None and (before is None or before.digest != found.digest):
+        applied.keep(paths, found.digest, found.config)
+        return found.config
+    return before.config if before is not None else HostConfig()
+
+
+def _remember_machine(paths: Paths) -> None:
+    """Without it each boot would be another machine to the journal."""
+    identity = (read_text(paths.root / "etc/machine-id") or "").strip()
+    if len(identity) == 32 and "systemd.machine_id=" not in (read_text(Path("/proc/cmdline")) or ""):
+        with suppress(DoorError):
+            BootEntries(paths.esp).remember_machine(identity)
+
+
+def _say(paths: Paths, found: Found | None, config: HostConfig, fault: str) -> None:
+    """What was read, for the console; and whether there is something to join with."""
+    if fault:
+        print(f"boot-config: {fault}; going on with what was applied before")
+    elif found is None:
+        print("boot-config: no orillo.toml on the partition BOOTCONFIG: enrol at the terminal")
+    else:
+        links = ", ".join(uplink.name for uplink in config.uplink) or "every wired link, by DHCP"
+        token = "a token" if found.config.token else "no token"
+        plan = f", site plan {found.config.plan}" if found.config.plan else ""
+        print(
+            f"boot-config: {found.file.name}: name {config.name or _DEFAULT_NAME}, "
+            f"uplinks: {links}, {token}{plan}"
+        )
+    if found is not None and (found.config.token or found.config.plan):
+        write_atomic(paths.host_run / "join", b"")
+    else:
+        remove(paths.host_run / "join")
+
+
+def ask_for_reset(paths: Paths, kind: str) -> None:
+    """Have the next boot start from the factory's state. Raises `CliError`, `DoorError`."""
+    if not (paths.root / _FACTORY).is_dir():
+        raise CliError("this is no image of ours; `orillo purge --all` takes everything back here")
+    write_atomic(paths.host_state / RESET, kind.encode())
+
+
+def _reset(paths: Paths) -> None:
+    """Put the data partition back to how it was flashed; the identity stays if it was asked for."""
+    kind = (read_text(paths.host_state / RESET) or "").strip()
+    factory = paths.root / _FACTORY
+    if not kind or not factory.is_dir():
+        return
+    keep = {paths.state, paths.host_state} if kind == "keep-identity" else set()
+    for path in (paths.root / "var").iterdir():
+        _drop(path, keep)
+    shutil.copytree(factory, paths.root / "var", symlinks=True, dirs_exist_ok=True)
+    remove(paths.host_state / RESET)
+    print(f"factory reset ({kind}) done")
+
+
+def _drop(path: Path, keep: set[Path]) -> None:
+    """Remove what is there but for what is kept; what is in use stays."""
+    if path in keep:
+        return
+    if any(path in kept.parents for kept in keep):
+        for below in path.iterdir():
+            _drop(below, keep)
+    elif path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

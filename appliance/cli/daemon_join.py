@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`orillo daemon join`: use the token and the site plan of the boot-config partition, then wipe the token."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from appliance.cli.errors import CliError, Exit, need_root
+from appliance.host.applied import wipe_token
+from appliance.host.source import Found, find
+from appliance.netcore.kernel.files import remove
+from appliance.netcore.kernel.processes import run as call
+from appliance.netcore.plan.exchange import TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED
+from appliance.netcore.plan.token import TokenError, parse_token
+from appliance.paths import Paths
+from appliance.status import client
+from appliance.status.client import NotRunningError
+from appliance.sync.enroll import enroll
+from appliance.sync.errors import RefusedError
+
+#: Refusals that no waiting mends.
+_FINAL = (TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED)
+
+
+def run(paths: Paths) -> int:
+    """Join the cluster. 2: the token is refused for good; 3: not yet, try again."""
+    need_root("daemon join")
+    found = find(paths.boot_config)
+    if found is not None and found.config.token:
+        _enrol(paths, found)
+    remove(paths.host_run / "join")
+    return Exit.OK
+
+
+def _enrol(paths: Paths, found: Found) -> None:
+    try:
+        device = asyncio.run(enroll(paths, parse_token(found.config.token)))
+    except TokenError as error:
+        raise CliError(f"{found.file}: {error}", Exit.USAGE) from error
+    except RefusedError as error:
+        final = error.code in _FINAL
+        raise CliError(f"{found.file}: {error}", Exit.USAGE if final else Exit.CANNOT_RUN) from error
+    with suppress(NotRunningError):
+        client.command(paths.status_socket, "reload")
+    asyncio.run(_wipe(paths, found))
+    print(f"enrolled as {device.identity.name}; the token is wiped from {found.file.name}")
+
+
+async def _wipe(paths: Paths, found: Found) -> None:
+    async with _writable(str(paths.boot_config)):
+        wipe_token(found.file, found.config.token)
+
+
+@asynccontextmanager
+async def _writable(mount: str) -> AsyncIterator[None]:
+    await call("mount", "-o", "remount,rw", mount)
+    try:
+        yield
+    finally:
+        await call("mount", "-o", "remount,ro", mount)

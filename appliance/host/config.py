@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`orillo.toml` on the boot-config partition: all that a card needs to become a gateway. Pure.
+
+Its sections [log], [dns] and [metrics] are those of `appliance.settings`; the rest is about the host.
+"""
+
+from ipaddress import ip_address
+from typing import Annotated, Any
+
+import msgspec
+import tomli
+
+from appliance.host.errors import HostConfigError
+from appliance.netcore.plan.values import Address
+
+#: RFC 1123, one label or several; link names as the kernel takes them; a crypt(5) hash; a password of WPA.
+HostName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$")]
+LinkName = Annotated[str, msgspec.Meta(pattern=r"^[^/\s]{1,15}$")]
+Interface = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
+PasswordHash = Annotated[str, msgspec.Meta(pattern=r"^(\$[^:\s]+)?$")]
+Passphrase = Annotated[str, msgspec.Meta(pattern=r"^([\x20-\x7e]{8,63})?$")]
+Locale = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_]+(\.[A-Za-z0-9-]+)?$")]
+ProxyUrl = Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s\"']+)?$")]
+FileName = Annotated[str, msgspec.Meta(pattern=r"^([^/\s][^/]*)?$")]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Uplink(_Section, frozen=True):
+    """A way out. Without `address` it is DHCP and IPv6 router advertisements.
+
+    `vlan` is an 802.1Q tag on `link`; `ssid` makes it Wi-Fi. Earlier uplinks are preferred to later ones.
+    """
+
+    link: LinkName
+    address: tuple[Interface, ...] = ()
+    gateway: tuple[Address, ...] = ()
+    dns: tuple[Address, ...] = ()
+    vlan: Annotated[int, msgspec.Meta(ge=1, le=4094)] | None = None
+    ssid: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    passphrase: Passphrase = ""
+    mtu: Annotated[int, msgspec.Meta(ge=1280, le=9216)] | None = None
+
+    @property
+    def name(self) -> str:
+        """The link that carries the addresses."""
+        return self.link if self.vlan is None else f"{self.link}.{self.vlan}"
+
+
+class Proxy(_Section, frozen=True):
+    """The web proxy that the control endpoint is reached through."""
+
+    url: ProxyUrl = ""
+
+
+class Console(_Section, frozen=True):
+    """Who may change something at the console: root, with this password (crypt(5)); nobody, without one."""
+
+    password_hash: PasswordHash = ""
+
+
+class HostConfig(_Section, frozen=True):
+    """The whole file. `plan` is a signed site plan beside it, `plan_key` the key that must have signed it."""
+
+    token: str = ""
+    name: HostName | None = None
+    locale: Locale = "en_US.UTF-8"
+    plan: FileName = ""
+    plan_key: str = ""
+    uplink: tuple[Uplink, ...] = ()
+    proxy: Proxy = Proxy()
+    console: Console = Console()
+    log: dict[str, Any] = {}
+    dns: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+
+
+def parse(text: str, where: str) -> HostConfig:
+    """Read the file's text. Raises `HostConfigError`."""
+    try:
+        return convert(tomli.loads(text), where)
+    except tomli.TOMLDecodeError as error:
+        raise HostConfigError(f"{where} is not TOML: {error}") from error
+
+
+def convert(document: dict[str, Any], where: str) -> HostConfig:
+    """A decoded file. Raises `HostConfigError`, which names the key but shows no value."""
+    try:
+        config = msgspec.convert(document, HostConfig, dec_hook=_address)
+    except (msgspec.ValidationError, ValueError) as error:
+        what, _, at = str(error).partition(" - at `$.")
+        raise HostConfigError(f"{where}: {at.rstrip('`') or 'the file'}: {what}") from error
+    _check(config, where)
+    return config
+
+
+def _check(config: HostConfig, where: str) -> None:
+    if bool(config.plan) != bool(config.plan_key):
+        raise HostConfigError(f"{where}: plan and plan_key go together: a plan is believed by its key only")
+    names = [uplink.name for uplink in config.uplink]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise HostConfigError(f"{where}: {twice[0]} is an uplink twice: give each link one [[uplink]]")
+    for uplink in config.uplink:
+        if uplink.gateway and not uplink.address:
+            raise HostConfigError(
+                f"{where}: uplink {uplink.name} has a gateway and no address: add one, or use DHCP"
+            )
+        if uplink.passphrase and not uplink.ssid:
+            raise HostConfigError(f"{where}: uplink {uplink.name} has a passphrase and no ssid")
+
+
+def _address(kind: type, value: Any) -> Any:
+    return ip_address(value)

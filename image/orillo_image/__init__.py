@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./dev image`: a disk image of Debian's packages and our own, made without mounts."""

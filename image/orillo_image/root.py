@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root file system: Debian's packages by mmdebstrap(1), then our own package and the image's files.
+
+Debian's part is kept as a tar below the cache, since for another architecture it takes a quarter of an hour.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from orillo_build.debian import DEPENDS
+from orillo_image.recipe import HERE, Recipe, packages
+from orillo_image.tools import call
+
+_SUITE = "bookworm"
+#: Nobody reads manuals on a gateway, and unbound's Python is loaded only by a module that we do not use.
+_LEFT_OUT = (
+    "/usr/share/man/*",
+    "/usr/share/locale/*",
+    "/usr/share/info/*",
+    "/usr/share/doc/*",
+    "/usr/share/bash-completion/*",
+    "/usr/lib/python3/*",
+    "/usr/lib/python3.11/*",
+)
+_KEPT = ("/usr/share/doc/*/copyright",)
+#: What the initial file system needs to find the root, on real disks and virtual ones.
+_MODULES = (
+    "squashfs",
+    "ext4",
+    "vfat",
+    "nls_ascii",
+    "nls_cp437",
+    "virtio_blk",
+    "virtio_pci",
+    "virtio_scsi",
+    "nvme",
+    "ahci",
+    "sd_mod",
+    "mmc_block",
+    "sdhci_pci",
+    "usb_storage",
+    "uas",
+)
+
+#: Needed to install packages, which this root never does again, or by nothing that is here.
+_DROPPED = (
+    ("usr/bin/perl*", "only dpkg's and initramfs-tools' scripts, which have run, are in it"),
+    ("usr/lib/*-linux-gnu/perl*", "as above"),
+    ("usr/lib/*-linux-gnu/libperl.so*", "as above"),
+    ("usr/share/perl*", "as above"),
+    ("usr/lib/udev/hwdb.d", "source of hwdb.bin"),
+    ("usr/lib/udev/hwdb.bin", "names of keyboards and of vendors, for people"),
+    ("usr/lib/*-linux-gnu/libapt-*", "packages come with the next image"),
+    ("usr/lib/apt", "as above"),
+    ("usr/bin/apt*", "as above"),
+    ("etc/apt", "as above"),
+    ("var/lib/dpkg", "the manifest beside the image says what is in it"),
+    ("usr/lib/modules/*/kernel/fs/xfs", "no such file system is ever mounted"),
+    ("usr/lib/modules/*/kernel/fs/btrfs", "as above"),
+    ("usr/lib/modules/*/kernel/fs/smb", "as above"),
+    ("usr/lib/modules/*/kernel/fs/nfs*", "as above"),
+    ("usr/lib/modules/*/kernel/fs/ocfs2", "as above"),
+    ("usr/lib/modules/*/kernel/fs/ceph", "as above"),
+    ("usr/lib/modules/*/kernel/fs/gfs2", "as above"),
+    ("usr/lib/modules/*/kernel/fs/jfs", "as above"),
+    ("usr/lib/modules/*/kernel/fs/reiserfs", "as above"),
+    ("usr/lib/modules/*/kernel/drivers/gpu", "the console is text, by the firmware's frame buffer"),
+    ("usr/lib/modules/*/kernel/drivers/infiniband", "no gateway has it"),
+    ("usr/lib/modules/*/kernel/arch/x86/kvm", "a gateway starts no machines"),
+    ("usr/lib/modules/*/kernel/sound", "nobody listens"),
+)
+
+#: What may be written, of what Debian has in /etc: the root is read-only, and /etc with it.
+_ELSEWHERE = {
+    "etc/cni/net.d": "/var/lib/orillo/net.d",
+    "etc/orillo/orillo.toml": "/var/lib/orillo-host/orillo.toml",
+    "etc/shadow": "/run/orillo-host/shadow",
+    "etc/mtab": "../proc/self/mounts",
+}
+
+
+def make_root(recipe: Recipe, cache: Path, work: Path) -> Path:
+    """The whole root file system as a directory below `work`. Raises `ImageError`."""
+    base = _base(recipe, cache)
+    root = work / "root"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    call(
+        ["tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", base, "-C", root],
+        epoch=recipe.epoch,
+    )
+    inside = root / "tmp" / recipe.deb.name
+    shutil.copyfile(recipe.deb, inside)
+    call(["chroot", root, "dpkg", "--install", f"/tmp/{recipe.deb.name}"], epoch=recipe.epoch)
+    inside.unlink()
+    call(["cp", "-a", "--no-preserve=ownership,timestamps", f"{HERE / 'files'}/.", root], epoch=recipe.epoch)
+    _finish(root, recipe.epoch)
+    return root
+
+
+def _base(recipe: Recipe, cache: Path) -> Path:
+    asked = sorted({*packages(recipe), *(depends.partition(" ")[0] for depends in DEPENDS)} - {"libc6"})
+    name = hashlib.sha256(
+        "\n".join((_SUITE, recipe.arch, *asked, *_LEFT_OUT, *_MODULES)).encode()
+    ).hexdigest()
+    base = cache / f"base-{recipe.arch}-{recipe.kernel}-{name[:12]}.tar"
+    if not base.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        fresh = base.with_suffix(".new.tar")
+        call(_bootstrap(recipe, asked, fresh), epoch=recipe.epoch)
+        fresh.rename(base)
+    return base
+
+
+def _bootstrap(recipe: Recipe, asked: list[str], out: Path) -> list[str | Path]:
+    modules = "\\n".join(_MODULES)
+    conf = "etc/initramfs-tools/conf.d/image"
+    before_packages = (
+        f'mkdir -p "$1/etc/initramfs-tools/conf.d"; printf "COMPRESS=zstd\\nMODULES=most\\n" > "$1/{conf}";'
+        f' printf "{modules}\\n" > "$1/etc/initramfs-tools/modules"'
+    )
+    return [
+        "mmdebstrap",
+        f"--arch={recipe.arch}",
+        "--variant=minbase",
+        '--aptopt=Acquire::Languages "none"',
+        '--aptopt=APT::Install-Recommends "false"',
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
+        *(f"--dpkgopt=path-include={pattern}" for pattern in _KEPT),
+        f"--include={','.join(asked)}",
+        f"--essential-hook={before_packages}",
+        _SUITE,
+        out,
+    ]
+
+
+def _finish(root: Path, epoch: int) -> None:
+    """What only the built machine must have, or must not have."""
+    for path in ("etc/hostname", "etc/resolv.conf", "etc/machine-id"):
+        (root / path).unlink(missing_ok=True)
+    # Empty: systemd makes one for this boot, and `orillo daemon host` keeps it in the boot entries.
+    (root / "etc/machine-id").touch()
+    (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/resolv.conf")
+    (root / "etc/hostname").write_text("orillo\n")
+    for path, target in _ELSEWHERE.items():
+        _link(root / path, target)
+    call(["chroot", root, "systemctl", "preset-all"], epoch=epoch)
+    for directory in ("efi", "boot/config"):
+        (root / directory).mkdir(parents=True, exist_ok=True)
+    for rubbish in ("var/lib/apt/lists", "var/cache/apt", "var/cache/debconf", "var/log", "tmp"):
+        shutil.rmtree(root / rubbish, ignore_errors=True)
+        (root / rubbish).mkdir(parents=True)
+
+
+def _link(path: Path, target: str) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def slim(root: Path, epoch: int) -> None:
+    """Drop what Debian's packages bring and a gateway never opens; the list has each reason."""
+    for pattern, _reason in _DROPPED:
+        for path in root.glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    for modules in (root / "usr/lib/modules").iterdir():
+        call(["chroot", root, "depmod", modules.name], epoch=epoch)
