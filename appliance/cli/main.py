@@ -196,6 +196,9 @@ def _update(update: argparse.ArgumentParser) -> None:
         "--allow-downgrade", action="store_true", help="an older release than the one that runs"
     )
     update.add_argument("--resume", action="store_true", help="go on with the trial that is open, if one is")
+    update.add_argument(
+        "--no-restart", action="store_true", help="of a whole system (.raucb): try it at the next restart"
+    )
 
 
 def _complain(text: str, code: Exit) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance import __version__
+from appliance.cli import update_system
 from appliance.cli.errors import CliError, Exit, need_root
 from appliance.cli.text import print_json
 from appliance.netcore.errors import DoorError
@@ -42,6 +43,8 @@ def run(paths: Paths, options: Namespace) -> int:
     if options.source is None:
         return _show(paths, releases, json=json)
     need_root("update")
+    if options.source.endswith(update_system.SUFFIX):
+        return update_system.run(paths, options.source, restart=not options.no_restart)
     with _alone(paths):
         _refuse_open_trial(releases)
         name = _install(paths, releases, options)

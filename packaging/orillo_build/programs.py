@@ -33,6 +33,7 @@ BYTECODE = (
     "typing_extensions",
     "uc_micro",
     "vici",
+    "yaml",
 )
 
 #: In no program of an appliance: development, other people's event loops and codecs, a graphical toolkit.
@@ -75,12 +76,20 @@ _NEVER = (
     "unittest",
     "uvloop",
     "venv",
-    "yaml",
     "zstandard",
 )
 
 #: What the terminal may hold and the daemon may not.
-_TERMINAL = ("appliance.cli.tui", "appliance.tui", "click", "platformdirs", "rich", "segno", "textual")
+_TERMINAL = (
+    "appliance.cli.tui",
+    "appliance.tui",
+    "click",
+    "platformdirs",
+    "rich",
+    "segno",
+    "textual",
+    "yaml",
+)
 
 #: Parts of dependencies that the daemon's paths never reach, each of which would bring more with it.
 _UNREACHED = (
