@@ -15,7 +15,7 @@ from appliance.netcore.plan.values import Address
 
 #: RFC 1123, one label or several; link names as the kernel takes them; a crypt(5) hash; a password of WPA.
 HostName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$")]
-LinkName = Annotated[str, msgspec.Meta(pattern=r"^[^/\s]{1,15}$")]
+LinkName = Annotated[str, msgspec.Meta(pattern=r"^([^/\s:]{1,15}|([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2})$")]
 Interface = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
 PasswordHash = Annotated[str, msgspec.Meta(pattern=r"^(\$[^:\s]+)?$")]
 Passphrase = Annotated[str, msgspec.Meta(pattern=r"^([\x20-\x7e]{8,63})?$")]
@@ -31,7 +31,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Uplink(_Section, frozen=True):
     """A way out. Without `address` it is DHCP and IPv6 router advertisements.
 
-    `vlan` is an 802.1Q tag on `link`; `ssid` makes it Wi-Fi. Earlier uplinks are preferred to later ones.
+    `link` is a name, or a MAC address for who can't know the name. `vlan` is an 802.1Q tag on `link`; `ssid` makes it Wi-Fi. Earlier uplinks are preferred to later ones.
     """
 
     link: LinkName
@@ -107,6 +107,10 @@ def _check(config: HostConfig, where: str) -> None:
         if uplink.gateway and not uplink.address:
             raise HostConfigError(
                 f"{where}: uplink {uplink.name} has a gateway and no address: add one, or use DHCP"
+            )
+        if ":" in uplink.link and (uplink.vlan is not None or uplink.ssid):
+            raise HostConfigError(
+                f"{where}: uplink {uplink.name} is tagged or Wi-Fi: name its link, not its MAC"
             )
         if uplink.passphrase and not uplink.ssid:
             raise HostConfigError(f"{where}: uplink {uplink.name} has a passphrase and no ssid")

@@ -45,7 +45,8 @@ def wireless_files(config: HostConfig) -> dict[str, str]:
 
 
 def _network(uplink: Uplink, metric: int) -> str:
-    head = f"[Match]\nName={uplink.name}\n\n[Link]\nRequiredForOnline=no\n"
+    match = "MACAddress" if ":" in uplink.name else "Name"
+    head = f"[Match]\n{match}={uplink.name}\n\n[Link]\nRequiredForOnline=no\n"
     if uplink.mtu is not None:
         head += f"MTUBytes={uplink.mtu}\n"
     return f"{head}\n{_fixed(uplink, metric) if uplink.address else _by_dhcp(metric, uplink)}"

@@ -61,6 +61,7 @@ def test_a_whole_file_is_read() -> None:
         ("[[uplink]]\nlink = 'eth0'\npassphrase = 'long enough'", "no ssid"),
         ("[[uplink]]\nlink = 'eth0'\naddress = ['192.0.2.10']", "uplink[0].address"),
         ("[[uplink]]\nlink = 'eth0'\nvlan = 4095", "vlan"),
+        ("[[uplink]]\nlink = '52:54:00:00:00:01'\nvlan = 7", "name its link"),
         ("plan = 'site.json'", "plan and plan_key go together"),
         ("[proxy]\nurl = 'ftp://x'", "proxy.url"),
         ("[console]\npassword_hash = 'plain'", "console.password_hash"),

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a flashed card to a working site, and through updates that go well and badly: `./dev image test`."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab import capture
+from tests.lab.command import run
+from tests.lab.namespaces import Namespaces
+from tests.lab.wait import until
+from tests.vm import pod as vm_pod
+from tests.vm.card import Card, guest_seconds
+from tests.vm.field import EDGE, NIC, UPLINK, Field, build
+
+_IMAGE = os.environ.get("ORILLO_IMAGE", "")
+_ARCH = os.environ.get("ORILLO_IMAGE_ARCH", "amd64")
+pytestmark = pytest.mark.skipif(not _IMAGE, reason="./dev image test makes the image that this needs")
+
+log = logging.getLogger(__name__)
+
+
+@pytest.fixture(scope="module")
+def field(ground: Namespaces) -> Field:
+    return build(ground)
+
+
+@pytest.fixture(scope="module")
+def token(field: Field) -> str:
+    return field.operator.token(EDGE)
+
+
+@pytest.fixture(scope="module")
+def card(field: Field, token: str) -> Iterator[Card]:
+    """A flashed card with its token, switched on."""
+    card = Card("card", _ARCH, Path(_IMAGE), field.internet, field.namespaces.workdir / "card", NIC)
+    card.flash()
+    card.configure(f'token = "{token}"\n{UPLINK}')
+    card.power_on()
+    yield card
+    card.power_off()
+
+
+def _applied(field: Field) -> bool:
+    """Whether the operator knows the gateway's plan to be applied."""
+    rows = {row["name"]: row for row in field.operator.read("device", "list")}
+    row = rows.get(EDGE, {})
+    return bool(row.get("generation_applied")) and row["generation_applied"] == row.get("generation")
+
+
+def test_a_flashed_card_with_a_token_becomes_a_gateway(field: Field, card: Card) -> None:
+    started = time.monotonic()
+    card.serial.expect("boot-config: orillo.toml: name gateway", 600)
+    log.info("boot-config read after %.0f s", time.monotonic() - started)
+    card.serial.expect(f"enrolled as {EDGE}; the token is wiped", 300)
+    log.info("enrolled after %.0f s from power on", time.monotonic() - started)
+    hub = field.hub
+    until(lambda: "INSTALLED" in hub.security_associations(), "the gateway's tunnel is up", 300, 2)
+    log.info("tunnel up after %.0f s from power on", time.monotonic() - started)
+
+
+def test_its_pod_reaches_a_pod_of_the_cloud_through_the_kernels_esp(field: Field, card: Card) -> None:
+    wire = capture.start(
+        field.internet, "any", field.namespaces.workdir / "wire.pcap", "udp port 4500 or esp"
+    )
+    card.log_in(300)
+    card.run("ip", "-d", "link", "show", "orillo-hub1")
+    assert "aead rfc4106(gcm(aes))" in card.run("ip", "xfrm", "state")
+    here = vm_pod.start(card)  # type: ignore[arg-type]
+    for address in field.pod.addresses:
+        until(lambda address=address: here.ping(address), f"{address} answers", 120, 1)  # type: ignore[misc]
+    assert wire.count("udp port 4500") > 0
+
+
+def test_the_token_is_nowhere_on_the_card(field: Field, card: Card, token: str) -> None:
+    card.run("sync")
+    assert token.encode() not in card.raw("boot-config")
+    assert token.encode() not in card.raw("data")
+    assert token not in card.run("journalctl", "--no-pager", "-o", "cat", timeout=240)
+
+
+def test_the_system_is_as_it_should_be(card: Card) -> None:
+    assert card.run("systemctl", "--failed", "--no-legend", "--plain").strip() == ""
+    assert card.run("findmnt", "-no", "FSTYPE,OPTIONS", "/").startswith("squashfs ro")
+    assert int(card.run("findmnt", "-bno", "SIZE", "/var")) > 900 << 20
+    assert card.run("hostname").strip() == EDGE
+    listening = card.run("ss", "-Hlnt")
+    assert ":22 " not in listening
+    seconds = guest_seconds(card)
+    used = int(
+        card.script(
+            "awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print int((t - $2) / 1024) }' /proc/meminfo"
+        )
+    )
+    ours = card.script(
+        "for name in orillo charon unbound; do awk '/^Name/ { n = $2 } /^VmRSS/ { print n, int($2 / 1024) }'"
+        " $(grep -lx $name /proc/[0-9]*/comm | sed 's/comm$/status/'); done"
+    )
+    log.info(
+        "guest seconds %s; RAM used %d MiB; orillo, charon, unbound RSS %s MiB", seconds, used, ours.strip()
+    )
+
+
+def test_it_is_the_same_machine_after_a_power_cut(field: Field, card: Card) -> None:
+    identity = card.run("cat", "/etc/machine-id")
+    card.power_off()
+    card.power_on()
+    started = time.monotonic()
+    card.log_in()
+    log.info("login after %.0f s", time.monotonic() - started)
+    until(lambda: card.call("orillo", "status", "-o", "json").ok, "the agent answers", 240, 2)
+    assert card.run("cat", "/etc/machine-id") == identity
+    until(lambda: _applied(field), "the plan is applied", 240, 2)
+    run("true")
