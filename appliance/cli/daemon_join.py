@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from appliance.cli import plan
 from appliance.cli.errors import CliError, Exit, need_root
 from appliance.host.applied import wipe_token
 from appliance.host.source import Found, find
@@ -17,6 +18,7 @@ from appliance.status import client
 from appliance.status.client import NotRunningError
 from appliance.sync.enroll import enroll
 from appliance.sync.errors import RefusedError
+from appliance.sync.identity import load_identity
 
 #: Refusals that no waiting mends.
 _FINAL = (TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED)
@@ -26,6 +28,8 @@ def run(paths: Paths) -> int:
     """Join the cluster. 2: the token is refused for good; 3: not yet, try again."""
     need_root("daemon join")
     found = find(paths.boot_config)
+    if found is not None and found.config.plan and load_identity(paths) is None:
+        plan.import_file(paths, paths.boot_config / found.config.plan, found.config.plan_key)
     if found is not None and found.config.token:
         _enrol(paths, found)
     remove(paths.host_run / "join")

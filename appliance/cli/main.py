@@ -74,6 +74,10 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
             from appliance.cli import tui
 
             return tui.run(paths, options)
+        case "plan":
+            from appliance.cli import plan
+
+            return plan.run(paths, options)
         case "daemon":
             return _daemon(paths, options.which, options.words)
         case "doctor":
@@ -151,6 +155,7 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("status", parents=[output], help="say how the device stands")
     purge = verbs.add_parser("purge", parents=[output], help="take back all that was done to this host")
     purge.add_argument("--all", action="store_true", help="the identity and the plans too")
+    _plan(verbs.add_parser("plan", help="the plan in force, or one that is carried here"), output)
     daemon = verbs.add_parser("daemon", parents=[output], help="become one of the daemons beside the agent")
     daemon.add_argument(
         "which",
@@ -181,6 +186,14 @@ def _diagnosis(verbs: Any, output: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", type=Path, nargs="?", help="default: orillo-bugreport-TIME.tar.gz"
     )
     report.add_argument("--hash-addresses", action="store_true", help="no address can be read from it")
+
+
+def _plan(plan: argparse.ArgumentParser, output: argparse.ArgumentParser) -> None:
+    actions = plan.add_subparsers(dest="action", required=True, metavar="ACTION")
+    taken = actions.add_parser("import", help="before enrolment: take a signed site plan from a file")
+    taken.add_argument("file", metavar="FILE", type=Path, help="what `orillo-cloud plan site NAME` wrote")
+    taken.add_argument("--key", required=True, help="the plan key (`orillo-cloud plan key`) that signed it")
+    actions.add_parser("show", parents=[output], help="the plan in force, from disk")
 
 
 def _update(update: argparse.ArgumentParser) -> None:
