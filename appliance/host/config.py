@@ -31,7 +31,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Uplink(_Section, frozen=True):
     """A way out. Without `address` it is DHCP and IPv6 router advertisements.
 
-    `link` is a name, or a MAC address for who can't know the name. `vlan` is an 802.1Q tag on it; `ssid` makes
+    `link` is a name, or a MAC address for who does not know it. `vlan` is an 802.1Q tag on it; `ssid` makes
     it Wi-Fi. Earlier uplinks are preferred to later ones.
     """
 
