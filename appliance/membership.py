@@ -29,6 +29,7 @@ from appliance.sync.errors import IdentityError
 from appliance.sync.follow import Follower, Listeners
 from appliance.sync.hands import HERE, Hands
 from appliance.sync.identity import DeviceIdentity, load_identity
+from appliance.sync.imported import Imported, load_imported
 from appliance.sync.store import Held, PlanStore
 from appliance.sync.timing import Timing
 from appliance.trial import Sign, Verdict
@@ -78,14 +79,17 @@ class Membership:
             return
         if device is None:
             log.info("not enrolled: waiting for `orillo enroll TOKEN`")
+            self._take_imported()
             return
         self._take(device)
 
     async def reload(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The device was enrolled beside us: take the new identity up. Raises `IdentityError`."""
+        """It was enrolled, or a plan was imported, beside us: take it up. Raises `IdentityError`."""
         device = load_identity(self._paths)
         if device is not None:
             self._take(device)
+        else:
+            self._take_imported()
         return {}
 
     async def enroll(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -174,8 +178,19 @@ class Membership:
         self._around.changed()
         return None
 
-    def _store(self, device: DeviceIdentity) -> PlanStore:
-        return PlanStore(self._paths.plans, device.plan_keys, device.identity, self._hands.verify)
+    def _store(self, owner: DeviceIdentity | Imported) -> PlanStore:
+        return PlanStore(self._paths.plans, owner.plan_keys, owner.identity, self._hands.verify)
+
+    def _take_imported(self) -> None:
+        """Without an identity: the site plan that was carried here, if one was. It needs no proof."""
+        imported = load_imported(self._paths)
+        if imported is None:
+            return
+        loaded = self._store(imported).load()
+        self.held, self.on_disk = loaded.held, OnDisk(refused=loaded.refused)
+        if loaded.held is not None:
+            log.info("plan: generation %d, imported: no tunnels yet", loaded.held.plan.generation)
+        self._around.changed()
 
     def _take(self, device: DeviceIdentity) -> None:
         store = self._store(device)

@@ -215,7 +215,7 @@ class Agent:
                 pass
             self._wake.clear()
             held, device = self._membership.held, self._membership.device
-            if held is None or device is None:
+            if held is None:
                 continue
             try:
                 due = await self._turn(held.plan, device)
@@ -225,16 +225,17 @@ class Agent:
             # Whoever starts pods waits for this: by now nothing of theirs can leave in clear.
             notify(READY)
 
-    async def _turn(self, plan: Plan, device: DeviceIdentity) -> float | None:
+    async def _turn(self, plan: Plan, device: DeviceIdentity | None) -> float | None:
         """One look, one pass, one step; when to look again if nothing wakes us."""
         self._backends.set_targets(local_backends(plan))
-        self._ownership.configure(plan, TlsFiles(device.certificate, device.key))
+        if device is not None:
+            self._ownership.configure(plan, TlsFiles(device.certificate, device.key))
         try:
             await self._steering.look(plan)
         except DoorError as error:
             log.debug("tunnels: %s", error)
         facts = await self._facts(plan)
-        leaf = read_text(device.certificate) or ""
+        leaf = (read_text(device.certificate) or "") if device is not None else ""
         self._remember_closed(plan, facts)
         outcomes = await self._passes.run(Wish(plan, facts, leaf))
         # Only now is every way to them closed where it does not lead through a tunnel.

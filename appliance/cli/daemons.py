@@ -8,6 +8,7 @@ from pathlib import Path
 from appliance.netcore.plan.model import Plan
 from appliance.paths import Paths
 from appliance.sync.identity import load_identity
+from appliance.sync.imported import load_imported
 from appliance.sync.store import PlanStore
 
 #: charon's pid file as charon sees it; the path is compiled in.
@@ -15,11 +16,11 @@ _CHARON_SEES = "run/charon.pid"
 
 
 def plan_on_disk(paths: Paths) -> Plan | None:
-    """The verified plan; None while not enrolled, or with no plan yet. Raises as `load_identity`."""
-    device = load_identity(paths)
-    if device is None:
+    """The verified plan, of the cluster or imported; None if there is none yet. Raises as `load_identity`."""
+    owner = load_identity(paths) or load_imported(paths)
+    if owner is None:
         return None
-    held = PlanStore(paths.plans, device.plan_keys, device.identity).load().held
+    held = PlanStore(paths.plans, owner.plan_keys, owner.identity).load().held
     return held.plan if held else None
 
 

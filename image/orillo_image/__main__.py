@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from orillo_build.__main__ import epoch, version
+from orillo_build import stamp
 from orillo_build.compiler import SOURCE
 from orillo_image.bundle import Keys, development_keys, make_bundle, system_conf
 from orillo_image.disk import make_disk, make_parts, make_squashfs
@@ -22,6 +22,7 @@ from orillo_image.manifest import manifest
 from orillo_image.recipe import ARCHITECTURES, BOARDS, KERNELS, Recipe
 from orillo_image.root import make_root, slim
 from orillo_image.tools import ImageError, call, need_tools
+from orillo_pack.__main__ import version
 
 _Made = TypeVar("_Made")
 
@@ -29,6 +30,7 @@ _Made = TypeVar("_Made")
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the image; the last line on standard output is its path."""
     words = _parser().parse_args(argv)
+    stamp.settle(SOURCE)
     recipe = Recipe(
         words.arch,
         words.board,
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         words.containers,
         words.deb,
         words.version or version(),
-        epoch(),
+        stamp.epoch(),
     )
     try:
         need_tools()

@@ -8,9 +8,9 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from orillo_build.debian import DEPENDS
 from orillo_image.recipe import HERE, Recipe, packages
 from orillo_image.tools import call
+from orillo_pack.debian import DEPENDS
 
 _SUITE = "bookworm"
 #: Nobody reads manuals on a gateway, and unbound's Python is loaded only by a module that we do not use.

@@ -39,7 +39,7 @@ from appliance.netcore.spec import OWN_TABLE, TABLE
 
 @dataclass(frozen=True)
 class Wish:
-    """What all tables are compiled from. `leaf` is our certificate in PEM."""
+    """What all tables are compiled from. `leaf` is our certificate in PEM, empty without an identity."""
 
     plan: Plan
     facts: Facts
@@ -149,9 +149,10 @@ def same(wish: Wish, before: Wish) -> bool:
 
 
 def _ike(step: Step) -> Step:
-    """A cloud-node has no tunnels, and so no charon to ask."""
+    """A cloud-node has no tunnels, and who has no certificate can't make one: no charon to ask."""
 
     async def run(wish: Wish) -> Outcome:
-        return Outcome() if wish.plan.place.role is Role.CLOUD_NODE else await step.run(wish)
+        idle = wish.plan.place.role is Role.CLOUD_NODE or not wish.leaf
+        return Outcome() if idle else await step.run(wish)
 
     return Step(step.name, run)
