@@ -14,7 +14,6 @@ from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import read, remove, write_atomic
 from appliance.netcore.plan.codec import PlanError
 from appliance.netcore.plan.identity import Identity
-from appliance.netcore.plan.signature import key_id
 from appliance.paths import Paths
 from appliance.sync.identity import load_identity
 from appliance.sync.store import Held, PlanStore
@@ -56,6 +55,9 @@ def import_plan(paths: Paths, data: bytes, key: str) -> Held:
     Raises `PlanError` for a plan that this key did not sign, and `DoorError` on an enrolled device or if it
     can't be kept; then all is as before.
     """
+    # As in `sync/hands.py`: a daemon that only reads the record does without cryptography.
+    from appliance.netcore.plan.signature import key_id
+
     device = load_identity(paths)
     if device is not None:
         raise DoorError(f"this device is enrolled as {device.identity.name}: its plans come from its cluster")
