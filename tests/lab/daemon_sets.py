@@ -126,7 +126,7 @@ def build(namespaces: Namespaces) -> Cluster:
     cluster = Cluster(namespaces, operator, {}, _shop(namespaces, edge))
     try:
         for name in ROLES:
-            cluster.pods[name] = _pod(namespaces, name, program, operator.token(name))
+            cluster.pods[name] = _pod(namespaces, name, program, _token(operator, name))
             cluster.pods[name].start()
         _start_edge(cluster, program)
     except BaseException:
@@ -183,6 +183,12 @@ def _pod(namespaces: Namespaces, name: str, program: tuple[str, ...], token: str
         {each["name"]: Container(node, pod, each, processes) for each in pod["containers"]},
         pause,
     )
+
+
+def _token(operator: Operator, name: str) -> str:
+    """A token as a DaemonSet has it: for several devices, whose names begin as this one's does."""
+    pattern = f"{name.partition('-')[0]}-*"
+    return str(operator.read("token", "create", "--pattern", pattern, "--uses", "2")["token"])
 
 
 def _pause(log: Path) -> Process:
