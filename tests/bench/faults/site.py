@@ -129,6 +129,9 @@ def wrong_record(world: World) -> Iterator[None]:
         yield
     finally:
         other.kill()
+        # As the remedy has it; by itself the agent reads all records anew at its next audit.
+        device.kill(Daemon.AGENT)
+        device.start(Daemon.AGENT)
 
 
 def _answer(world: World) -> str:
