@@ -147,16 +147,19 @@ class Program:
         return any(module == name or module.startswith(f"{name}.") for name in self.forbidden)
 
 
+#: What C code imports by name, where no compiler sees it: msgspec's types, and the times of certificates.
+_BY_C = ("_json", "_strptime", "decimal", "uuid")
+
 DAEMON = Program(
     "orillo",
     forbidden=(*_NEVER, *_TERMINAL, *_UNREACHED),
     # `ssl` encodes host names with a codec that is found by its name.
-    included=("_json", "encodings.idna", "stringprep", "unicodedata"),
+    included=(*_BY_C, "encodings.idna", "stringprep", "unicodedata"),
 )
 TERMINAL = Program(
     "orillo-tui",
     forbidden=(*_NEVER, *_DAEMON),
-    included=("_json",),
+    included=_BY_C,
     # Textual finds its widgets by string.
     packages=("textual.widgets",),
     data=("appliance.tui",),
