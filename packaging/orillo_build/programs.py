@@ -95,7 +95,6 @@ _TERMINAL = (
 _UNREACHED = (
     "concurrent.futures.process",
     "httpx._main",
-    "typing_extensions",
     "xml",
     "xmlrpc",
 )

@@ -64,6 +64,12 @@ def test_daemon_starts_without_what_only_a_command_needs() -> None:
     assert not {"cryptography", "httpx", "anyio", "email", "shutil", "tempfile"} & mine
 
 
+def test_an_enrolment_has_what_its_library_imports_only_if_it_can() -> None:
+    """httpcore goes on without anyio until it is used, and anyio finds its event loop by a string."""
+    modules = loaded(DAEMON, "appliance.sync.enroll", "anyio._backends._asyncio")
+    assert {"httpcore", "anyio", "anyio._backends._asyncio"} <= modules
+
+
 def test_terminal_runs_without_what_is_forbidden_in_it() -> None:
     modules = loaded(TERMINAL, "appliance.cli.main", "appliance.cli.tui", "appliance.tui.app")
     assert "textual.app" in modules
