@@ -66,7 +66,7 @@ def test_daemon_starts_without_what_only_a_command_needs() -> None:
 
 def test_an_enrolment_has_what_its_library_imports_only_if_it_can() -> None:
     """httpcore goes on without anyio until it is used, and anyio finds its event loop by a string."""
-    modules = loaded(DAEMON, "appliance.sync.client", "anyio._backends._asyncio")
+    modules = loaded(DAEMON, "httpcore", "anyio._backends._asyncio")
     assert {"httpcore", "anyio", "anyio._backends._asyncio"} <= modules
 
 
