@@ -20,11 +20,16 @@ _SA = ("src", "127.0.0.1", "dst", "127.0.0.1", "proto", "esp", "spi", _SPI)
 _KEY = "0x" + "74" * 20
 _AES_GCM = ("mode", "tunnel", "aead", "rfc4106(gcm(aes))", _KEY, "128")
 _EXISTS = "File exists"
+#: In seconds: with the first SA since its start the kernel loads and tests its ciphers.
+_PATIENCE = 60.0
 _LINK = f"{TUNNEL_PREFIX}probe"
 
 
 async def probe(run: Run = run) -> Capability:
-    """Make and remove one SA and one XFRM interface. Raises `DoorError` if there is no `ip` to ask with."""
+    """Make and remove one SA and one XFRM interface.
+
+    Raises `DoorError` if there is no `ip` to ask with, or no answer within a minute: that is no lack.
+    """
     try:
         await run("ip", "-V")
         await _try_esp(run)
@@ -58,15 +63,18 @@ async def _try_interface(run: Run) -> None:
 
 async def _attempt(run: Run, what: str, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
     try:
-        await run(*add)
+        await run(*add, timeout=_PATIENCE)
     except DoorError as error:
+        words = _words(error)
+        if not words:
+            raise
         # What exists already is another probe's, at this moment or from before a power cut: the kernel can.
         if _EXISTS not in str(error):
-            raise _LacksError(f"no {what} in the kernel: {_words(error)}") from error
+            raise _LacksError(f"no {what} in the kernel: {words}") from error
     with suppress(DoorError):
         await run(*remove)
 
 
 def _words(error: DoorError) -> str:
-    """What the kernel said, without the command that asked."""
+    """What the kernel said, without the command that asked; empty if it said nothing."""
     return str(error).partition(": ")[2].removeprefix("RTNETLINK answers: ").removeprefix("Error: ")

@@ -17,7 +17,7 @@ class FakeIp:
         self.lacks = lacks
         self.objects = left or set()
 
-    async def run(self, *argv: str) -> bytes:
+    async def run(self, *argv: str, timeout: float = 10.0) -> bytes:
         if argv == ("ip", "-V"):
             return b"ip utility\n"
         kind, action = ("xfrm", argv[3]) if argv[1] == "xfrm" else ("link", argv[2])
@@ -54,9 +54,9 @@ async def test_two_probes_at_once_do_not_mislead_each_other() -> None:
     """The agent and `orillo daemon charon` start together."""
     ip = FakeIp()
 
-    async def slowly(*argv: str) -> bytes:
+    async def slowly(*argv: str, timeout: float = 10.0) -> bytes:
         await asyncio.sleep(0)
-        return await ip.run(*argv)
+        return await ip.run(*argv, timeout=timeout)
 
     found = await asyncio.gather(probe(ip.run), probe(slowly))
     assert [capability.ipsec for capability in found] == [Ipsec.KERNEL, Ipsec.KERNEL]
@@ -69,3 +69,18 @@ async def test_without_the_program_nothing_is_claimed() -> None:
 
     with pytest.raises(DoorError, match="iproute2"):
         await probe(run)
+
+
+async def test_no_answer_is_not_a_lack() -> None:
+    """The first SA loads and tests the ciphers. A device that then takes libipsec is slow until a restart."""
+    asked: list[float] = []
+
+    async def run(*argv: str, timeout: float = 10.0) -> bytes:
+        if argv == ("ip", "-V"):
+            return b"ip utility\n"
+        asked.append(timeout)
+        raise DoorError(f"ip did not end within {timeout:g} s and was killed")
+
+    with pytest.raises(DoorError, match="did not end"):
+        await probe(run)
+    assert asked == [60.0]
