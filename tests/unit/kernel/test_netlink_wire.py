@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our form of rtnetlink's messages is everybody's: pyroute2 reads what we write, and we read what it writes."""
+"""Our form of rtnetlink's messages is everybody's: pyroute2 reads what we write, and we what it writes."""
 
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -17,11 +17,17 @@ from appliance.netcore.kernel.netlink_wire import FAMILIES, HEADER, KINDS, Messa
 
 _CLASSES = {"route": rtmsg, "rule": fibmsg, "addr": ifaddrmsg, "link": ifinfmsg, "neigh": ndmsg}
 _MAC = "52:54:00:00:00:01"
+
+
+def _prefix(number: int, length: int, bits: int) -> Any:
+    return ip_network((number >> (bits - length) << (bits - length), length))
+
+
 prefixes = st.one_of(
-    st.builds(lambda n, p: ip_network((n >> (32 - p) << (32 - p), p)), st.integers(0, 2**32 - 1), st.integers(1, 32)),
-    st.builds(
-        lambda n, p: ip_network((n >> (128 - p) << (128 - p), p)), st.integers(0, 2**128 - 1), st.integers(1, 128)
-    ),
+    [
+        st.builds(_prefix, st.integers(0, 2**bits - 1), st.integers(1, bits), st.just(bits))
+        for bits in (32, 128)
+    ]
 )
 
 
