@@ -73,6 +73,8 @@ class Serial:
 
     def log_in(self, password: str, seconds: float) -> None:
         """From the terminal, or from a login prompt, to a shell of root."""
+        # What is typed before somebody reads it is lost.
+        self.expect("Orillo|login:", seconds)
         self.send("q")
         self.expect("login:", seconds)
         self.send("root\r")
