@@ -191,8 +191,10 @@ def _diagnosis(verbs: Any, output: argparse.ArgumentParser) -> None:
 def _plan(plan: argparse.ArgumentParser, output: argparse.ArgumentParser) -> None:
     actions = plan.add_subparsers(dest="action", required=True, metavar="ACTION")
     taken = actions.add_parser("import", help="before enrolment: take a signed site plan from a file")
-    taken.add_argument("file", metavar="FILE", type=Path, help="what `orillo-cloud plan site NAME` wrote")
-    taken.add_argument("--key", required=True, help="the plan key (`orillo-cloud plan key`) that signed it")
+    taken.add_argument(
+        "file", metavar="FILE", type=Path, help="what `orillo-cloud plan show NAME -o json` prints"
+    )
+    taken.add_argument("--key", required=True, help="the public plan key that signed it, in base64")
     actions.add_parser("show", parents=[output], help="the plan in force, from disk")
 
 

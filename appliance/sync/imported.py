@@ -84,5 +84,5 @@ def _public(key: str) -> bytes:
     except ValueError:
         public = b""
     if len(public) != _KEY_LENGTH:
-        raise PlanError("the plan key is no Ed25519 public key in base64: `orillo-cloud plan key` prints it")
+        raise PlanError("the plan key is no Ed25519 public key in base64: see trust.plan_keys of a plan")
     return public
