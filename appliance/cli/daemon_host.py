@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from appliance.cli import beside
-from appliance.cli.errors import CliError, Exit, need_root
+from appliance.cli.errors import Exit, need_root
 from appliance.host import applied
 from appliance.host.config import HostConfig
 from appliance.host.errors import HostConfigError
@@ -83,13 +83,6 @@ def _say(paths: Paths, found: Found | None, config: HostConfig, fault: str) -> N
         write_atomic(paths.host_run / "join", b"")
     else:
         remove(paths.host_run / "join")
-
-
-def ask_for_reset(paths: Paths, kind: str) -> None:
-    """Have the next boot start from the factory's state. Raises `CliError`, `DoorError`."""
-    if not (paths.root / _FACTORY).is_dir():
-        raise CliError("this is no image of ours; `orillo purge --all` takes everything back here")
-    write_atomic(paths.host_state / RESET, kind.encode())
 
 
 def _reset(paths: Paths) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.netcore.kernel.files import read, read_text
+from appliance.netcore.kernel.files import read, read_text, sync
 from appliance.netcore.plan.identity import Identity
 from appliance.paths import Paths
 from appliance.sync.errors import IdentityError
@@ -133,7 +133,7 @@ def commit(
         _write(staged / "cert.pem", certificate)
         _write(staged / "ca.pem", b"".join(ca))
         _write(staged / "trust.json", msgspec.json.encode(trust))
-        _sync(staged)
+        sync(staged)
         _point_to(paths, staged)
         _drop_others(paths, staged)
     return _device(paths, trust)
@@ -188,7 +188,7 @@ def _point_to(paths: Paths, staged: Path) -> None:
     link = paths.state / f"{staged.name}.link"
     link.symlink_to(staged.name)
     link.replace(paths.identity)
-    _sync(paths.state)
+    sync(paths.state)
 
 
 def _remove(directory: Path) -> None:
@@ -217,14 +217,6 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

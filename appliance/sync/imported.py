@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from appliance.netcore.errors import DoorError
-from appliance.netcore.kernel.files import read, remove, write_atomic
+from appliance.netcore.kernel.files import read, write_atomic
 from appliance.netcore.plan.codec import PlanError
 from appliance.netcore.plan.identity import Identity
 from appliance.paths import Paths
@@ -71,11 +71,6 @@ def import_plan(paths: Paths, data: bytes, key: str) -> Held:
     store.verify(data)
     write_atomic(paths.state / _FILE, msgspec.json.encode(_File(owner, keys)), 0o600)
     return store.put(data, store.load().held)
-
-
-def forget_imported(paths: Paths) -> None:
-    """From an enrolment on, plans come from the cluster. Raises `DoorError`."""
-    remove(paths.state / _FILE)
 
 
 def _public(key: str) -> bytes:
