@@ -13,6 +13,7 @@ from appliance.netcore.plan.identity import is_name
 from cloud import enrolment, intent, views
 from cloud.app import App
 from cloud.faults import CommandError, Exit, as_command_errors
+from cloud.site_plan import SitePlan, make_site_plan, show_plan_key
 from cloud.store.tokens import is_pattern
 from cloud.token_objects import hash_of
 
@@ -121,6 +122,8 @@ COMMANDS = {
     "cluster-list": Command(views.Nothing, views.list_clusters),
     "store-copy": Command(views.Nothing, copy_store),
     "plan-show": Command(views.Named, views.show_plan),
+    "plan-site": Command(SitePlan, make_site_plan),
+    "plan-key": Command(views.Nothing, show_plan_key),
     "explain": Command(views.Pair, views.explain),
 }
 

@@ -80,7 +80,10 @@ def explain(app: App, asked: Pair) -> Any:
 def _why_no_plan(app: App, name: str) -> str:
     if name not in app.inventory().nodes:
         return "there is no Node of that name, apply its manifest"
-    return f"it has not enrolled, give it a token by `orillo-cloud token create --name {name}`"
+    return (
+        f"it has not enrolled, give it a token by `orillo-cloud token create --name {name}`, "
+        f"or carry it a plan by `orillo-cloud plan site {name} FILE`"
+    )
 
 
 def _token(token: StoredToken, now: datetime) -> dict[str, Any]:

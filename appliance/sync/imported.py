@@ -61,7 +61,8 @@ def import_plan(paths: Paths, data: bytes, key: str) -> Held:
     device = load_identity(paths)
     if device is not None:
         raise DoorError(f"this device is enrolled as {device.identity.name}: its plans come from its cluster")
-    keys = {key_id(_public(key)): key.strip()}
+    key = key.strip()
+    keys = {key_id(_public(key)): key}
     try:
         owner = msgspec.json.decode(data, type=_Named).identity
     except msgspec.MsgspecError as error:
@@ -79,5 +80,5 @@ def _public(key: str) -> bytes:
     except ValueError:
         public = b""
     if len(public) != _KEY_LENGTH:
-        raise PlanError("the plan key is no Ed25519 public key in base64: see trust.plan_keys of a plan")
+        raise PlanError("the plan key is no Ed25519 public key in base64: see `orillo-cloud plan key`")
     return public

@@ -112,7 +112,7 @@ VERBS: dict[str, tuple[str, Callable[[], Verb]]] = {
     "token": ("make and list enrolment tokens", _token),
     "device": ("list devices, and shut one out", _device),
     "cluster": ("exchange services with another cluster", _cluster),
-    "plan": ("show the plan of a device", _plan),
+    "plan": ("show the plan of a device, or make one to carry to it", _plan),
     "explain": ("tell whether two devices may talk, and why", _explain),
     "backup": ("keep keys, settings and store in one file", _backup),
     "restore": ("make the operator of a backup again", _restore),

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`orillo-cloud plan`: what a device is told."""
+"""`orillo-cloud plan`: what a device is told, also before it ever asked."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from cloud.cli.client import ask
+from cloud.cli.client import ask, author
 from cloud.cli.output import print_json, print_table
 from cloud.cli.verb import add_output
 from cloud.faults import Exit
@@ -12,14 +13,57 @@ from cloud.paths import CloudPaths
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """`show`."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="show")
+    """`show`, `site` and `key`."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="show|site|key")
     show = actions.add_parser("show", help="the plan of one device")
     show.add_argument("name", metavar="NAME")
     add_output(show)
+    site = actions.add_parser(
+        "site",
+        help="a signed plan to carry to a device that is not enrolled: its site runs without the cloud",
+    )
+    site.add_argument("name", metavar="NAME", help="the device's node")
+    site.add_argument("file", type=Path, metavar="FILE", help="where to write it; - is stdout")
+    add_output(site)
+    add_output(actions.add_parser("key", help="the public key that devices believe plans by"))
 
 
 def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
+    """Do what was asked."""
+    return {"show": _show, "site": _site, "key": _key}[arguments.action](arguments, paths)
+
+
+def _site(arguments: argparse.Namespace, paths: CloudPaths) -> int:
+    """Write the document as it was signed, and say how the device comes to believe it."""
+    made = ask(paths, "plan-site", name=arguments.name, author=author())
+    document = made.pop("document")
+    if str(arguments.file) == "-":
+        print(document)
+        return Exit.OK
+    arguments.file.write_text(document)
+    if arguments.output == "json":
+        print_json(made | {"file": str(arguments.file)})
+        return Exit.OK
+    print(f"Plan {made['generation']} for {made['name']}, in {arguments.file}")
+    print(f"Prefixes: {', '.join(made['prefixes'])}")
+    print(f"Services: {', '.join(made['services']) or '-'}")
+    print(f"At the device: orillo plan import {arguments.file.name} --key {made['plan_key']}")
+    print("On the partition BOOTCONFIG of its card, beside the file, in orillo.toml:")
+    print(f'plan = "{arguments.file.name}"')
+    print(f'plan_key = "{made["plan_key"]}"')
+    return Exit.OK
+
+
+def _key(arguments: argparse.Namespace, paths: CloudPaths) -> int:
+    key = ask(paths, "plan-key")
+    if arguments.output == "json":
+        print_json(key)
+    else:
+        print(key["plan_key"])
+    return Exit.OK
+
+
+def _show(arguments: argparse.Namespace, paths: CloudPaths) -> int:
     """The signed document, or its outline for people."""
     plan = ask(paths, "plan-show", name=arguments.name)
     if arguments.output == "json":

@@ -195,6 +195,21 @@ def test_plan_of_nobody(operator: Run, site: Path) -> None:
     assert "token create --name shop1" in outcome.err
 
 
+def test_plan_to_carry_to_a_device(operator: Run, site: Path, tmp_path: Path) -> None:
+    operator("apply", "-f", str(site))
+    file = tmp_path / "shop1.json"
+    told = operator("plan", "site", "shop1", str(file))
+    key = operator("plan", "key").out.strip()
+    assert f'plan = "shop1.json"\nplan_key = "{key}"' in told.out
+    assert f"orillo plan import shop1.json --key {key}" in told.out
+    assert json.loads(file.read_text())["identity"]["name"] == "shop1"
+    assert json.loads(operator("plan", "site", "shop1", "-").out)["identity"]["name"] == "shop1"
+    as_json = json.loads(operator("plan", "site", "shop1", str(file), "-o", "json").out)
+    assert (as_json["plan_key"], as_json["prefixes"][0]) == (key, "10.200.1.0/24")
+    assert json.loads(operator("plan", "key", "-o", "json").out) == {"plan_key": key}
+    assert "no Node nobody" in operator("plan", "site", "nobody", str(file)).err
+
+
 def test_explain_ends_with_its_answer(operator: Run, site: Path, tmp_path: Path) -> None:
     operator("apply", "-f", str(site))
     assert operator("explain", "shop1", "shop2").code == 0
