@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from appliance.cli import beside
-from appliance.cli.errors import Exit, need_root
+from appliance.cli.daemon_bootloader import booted_slot
+from appliance.cli.errors import CliError, Exit, need_root
 from appliance.host import applied
 from appliance.host.config import HostConfig
 from appliance.host.errors import HostConfigError
@@ -35,6 +36,7 @@ def run(paths: Paths) -> int:
     with suppress(OSError):
         socket.sethostname(config.name or _DEFAULT_NAME)
     _remember_machine(paths)
+    _count_start(paths)
     _say(paths, found, config, fault)
     return Exit.DEGRADED if fault else Exit.OK
 
@@ -63,6 +65,12 @@ def _remember_machine(paths: Paths) -> None:
     if len(identity) == 32 and "systemd.machine_id=" not in (read_text(Path("/proc/cmdline")) or ""):
         with suppress(DoorError):
             BootEntries(paths.esp).remember_machine(identity)
+
+
+def _count_start(paths: Paths) -> None:
+    """For a loader that can't, as early as we run."""
+    with suppress(CliError, DoorError):
+        BootEntries(paths.esp).count_start(booted_slot())
 
 
 def _say(paths: Paths, found: Found | None, config: HostConfig, fault: str) -> None:

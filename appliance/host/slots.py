@@ -52,6 +52,16 @@ class BootEntries:
         """Whether its starts are counted."""
         return any(entry.slot == slot and entry.left is not None for entry in self.all())
 
+    def count_start(self, slot: str) -> None:
+        """Count this start of a system on trial, if the loader did not.
+
+        It counts by renaming, and U-Boot's UEFI can't rename. Ours leaves `done` out of the name, which a
+        loader that counts never does.
+        """
+        for entry in self._of(slot):
+            if entry.left and not entry.done:
+                self._rename(entry, Entry(slot, entry.left - 1, 0, entry.version))
+
     def set_good(self, slot: str) -> None:
         """Its starts are no longer counted."""
         for entry in self._of(slot):

@@ -44,6 +44,28 @@ def _names(esp: Path) -> list[str]:
     return sorted(path.name for path in (esp / "loader/entries").iterdir())
 
 
+def test_starts_are_counted_for_a_loader_that_can_not(esp: Path, root: Path) -> None:
+    """Three starts, each of which finds its entry as the one before left it; then the old system's turn."""
+    entries = BootEntries(esp)
+    entries.set_primary("b", root, "a")
+    for left in (2, 1, 0):
+        assert entries.primary() == "b"
+        entries.count_start("b")
+        assert _names(esp) == ["orillo-a.conf", f"orillo-b+{left}.conf"]
+    assert entries.primary() == "a"
+    # Judged good after all, it is counted no more; nor is one that nobody tries.
+    entries.set_good("b")
+    for slot in "ab":
+        entries.count_start(slot)
+    assert _names(esp) == ["orillo-a.conf", "orillo-b.conf"]
+
+
+def test_starts_that_the_loader_counted_are_not_counted_twice(esp: Path) -> None:
+    (esp / "loader/entries/orillo-b+2-1.conf").write_text(_TEXT)
+    BootEntries(esp).count_start("b")
+    assert _names(esp) == ["orillo-a.conf", "orillo-b+2-1.conf"]
+
+
 def test_an_update_is_tried_three_times_and_the_old_system_stays(esp: Path, root: Path) -> None:
     entries = BootEntries(esp)
     entries.set_bad("b")
