@@ -16,10 +16,11 @@ from typing import TypeVar
 
 from orillo_build import stamp
 from orillo_build.compiler import SOURCE
+from orillo_image.board import stage
 from orillo_image.bundle import Keys, development_keys, make_bundle, system_conf
 from orillo_image.disk import make_disk, make_parts, make_squashfs
 from orillo_image.manifest import manifest
-from orillo_image.recipe import ARCHITECTURES, BOARDS, KERNELS, Recipe
+from orillo_image.recipe import ARCHITECTURES, BOARDS, KERNELS, Recipe, kernel_for
 from orillo_image.root import make_root, slim
 from orillo_image.tools import ImageError, call, need_tools
 from orillo_pack.__main__ import version
@@ -31,17 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Make the image; the last line on standard output is its path."""
     words = _parser().parse_args(argv)
     stamp.settle(SOURCE)
-    recipe = Recipe(
-        words.arch,
-        words.board,
-        words.kernel,
-        words.containers,
-        words.deb,
-        words.version or version(),
-        stamp.epoch(),
-    )
     try:
         need_tools()
+        recipe = Recipe(
+            words.arch,
+            words.board,
+            kernel_for(words.board, words.arch, words.kernel),
+            words.containers,
+            words.deb,
+            words.version or version(),
+            stamp.epoch(),
+        )
         print(make(recipe, words))
     except (ImageError, OSError) as error:
         print(f"image: {error}", file=sys.stderr)
@@ -52,25 +53,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make(recipe: Recipe, words: argparse.Namespace) -> Path:
     """All files of one image, in the output directory; the path of the disk."""
     out: Path = words.out or SOURCE / "build/image"
-    work = out / f"work-{recipe.arch}"
+    work = out / f"work-{recipe.compatible}"
     work.mkdir(parents=True, exist_ok=True)
     keys = (
         Keys(words.cert, words.key, words.keyring)
         if words.key
         else development_keys(out / "development-keys", recipe.epoch)
     )
-    name = f"orillo-{recipe.board}-{recipe.arch}-{recipe.kernel}-{recipe.version}"
+    name = f"{recipe.compatible}-{recipe.version}"
     root = _timed("root file system", lambda: make_root(recipe, _cache(), work))
     (root / "etc/rauc").mkdir(exist_ok=True)
     (root / "etc/rauc/system.conf").write_text(system_conf(recipe))
     shutil.copyfile(keys.keyring, root / "etc/rauc/keyring.pem")
     (root / "etc/orillo-image").write_text(f"{recipe.compatible} {recipe.version}\n")
     (out / f"{name}.manifest.json").write_text(manifest(recipe, root))
+    board = stage(recipe, root, work / "board")
     slim(root, recipe.epoch)
     squashfs = _timed("squashfs", lambda: make_squashfs(recipe, root, work / "root.squashfs"))
-    disk = _timed(
-        "disk", lambda: make_disk(recipe, make_parts(recipe, root, squashfs, work), out / f"{name}.img", work)
-    )
+    parts = make_parts(recipe, root, squashfs, board, work)
+    disk = _timed("disk", lambda: make_disk(recipe, parts, out / f"{name}.img", work))
     _timed("bundle", lambda: make_bundle(recipe, squashfs, keys, out / f"{name}.raucb", work))
     _timed("compression", lambda: compress(disk, keys, recipe.epoch))
     return disk
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--arch", choices=ARCHITECTURES, default="amd64")
     parser.add_argument("--board", choices=BOARDS, default="generic-uefi")
     parser.add_argument(
-        "--kernel", choices=KERNELS, default="cloud", help="Debian's cloud kernel, or the full one"
+        "--kernel", choices=KERNELS, help="Debian's cloud kernel, or the full one, which a Pi always gets"
     )
     parser.add_argument("--containers", action="store_true", help="with containerd, for KubeEdge")
     parser.add_argument(

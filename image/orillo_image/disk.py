@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orillo_image.recipe import SERIAL, Recipe
+from orillo_image.recipe import Recipe
 from orillo_image.tools import ImageError, call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Sizes in MiB. The root may be as large as its partition for all time; data grows on the first boot.
-ESP, BOOT_CONFIG, ROOT, DATA = 160, 16, 320, 128
+BOOT_CONFIG, ROOT, DATA = 16, 320, 128
 #: GPT partition types. By that of /var systemd-repart knows what to grow.
 _ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 _FAT_TYPE = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
@@ -69,12 +69,12 @@ def make_squashfs(recipe: Recipe, root: Path, out: Path) -> Path:
     return out
 
 
-def make_parts(recipe: Recipe, root: Path, squashfs: Path, work: Path) -> Parts:
-    """The file systems beside the root. Raises `ImageError`."""
+def make_parts(recipe: Recipe, root: Path, squashfs: Path, board: Path, work: Path) -> Parts:
+    """The file systems beside the root; `board` holds what the board wants to boot. Raises `ImageError`."""
     return Parts(
         root=squashfs,
         data=_ext4(recipe, root / "usr/share/factory/var", work / "data.ext4"),
-        esp=_esp(recipe, root, work),
+        esp=_esp(recipe, root, board, work),
         boot_config=_boot_config(recipe, work),
     )
 
@@ -88,7 +88,7 @@ def make_disk(recipe: Recipe, parts: Parts, out: Path, work: Path) -> Path:
     for path in (parts.root, parts.data, parts.esp, parts.boot_config):
         (given / "input" / path.name).symlink_to(path.absolute())
     config = given / "genimage.cfg"
-    config.write_text(_genimage(parts, out.name))
+    config.write_text(_genimage(recipe, parts, out.name))
     places = {"rootpath": "empty", "inputpath": "input", "outputpath": "out", "tmppath": "tmp"}
     words = [f"--{name}={given / directory}" for name, directory in places.items()]
     call(["genimage", f"--config={config}", *words], epoch=recipe.epoch)
@@ -97,25 +97,32 @@ def make_disk(recipe: Recipe, parts: Parts, out: Path, work: Path) -> Path:
     return out
 
 
-def _genimage(parts: Parts, name: str) -> str:
+def _genimage(recipe: Recipe, parts: Parts, name: str) -> str:
     uuid = "7410a000-0000-4000-8000-00000000000"
     rows = (
-        ("esp", parts.esp.name, ESP, _ESP_TYPE),
+        ("esp", parts.esp.name, recipe.hardware.esp, _ESP_TYPE),
         ("boot-config", parts.boot_config.name, BOOT_CONFIG, _FAT_TYPE),
         ("root-a", parts.root.name, ROOT, _LINUX_TYPE),
         ("root-b", "", ROOT, _LINUX_TYPE),
         ("data", parts.data.name, DATA, _VAR_TYPE),
     )
     partitions = "\n".join(
-        f"  partition {label} {{ {_image(image)} size = {size}M"
+        f"  partition {label} {{ {_image(image)} size = {size}M{_in_mbr(recipe, label)}"
         f' partition-type-uuid = {kind} partition-uuid = "{uuid}{number}" }}'
         for number, (label, image, size, kind) in enumerate(rows, start=1)
     )
+    table = "hybrid" if recipe.hardware.hybrid else "gpt"
+    # Flash is erased in large blocks; a partition that starts amid one wears and slows it.
     return f"""image {name} {{
-  hdimage {{ partition-table-type = gpt disk-uuid = "{uuid}0" }}
+  hdimage {{ partition-table-type = {table} align = 1M disk-uuid = "{uuid}0" }}
 {partitions}
 }}
 """
+
+
+def _in_mbr(recipe: Recipe, label: str) -> str:
+    """A FAT32 partition, to who knows no GPT."""
+    return " partition-type = 0xC" if recipe.hardware.hybrid and label == "esp" else ""
 
 
 def _image(name: str) -> str:
@@ -134,10 +141,11 @@ def _ext4(recipe: Recipe, source: Path, out: Path) -> Path:
     return out
 
 
-def _esp(recipe: Recipe, root: Path, work: Path) -> Path:
-    """The EFI system partition: loader, its settings, and the kernel of slot a with its entry."""
+def _esp(recipe: Recipe, root: Path, board: Path, work: Path) -> Path:
+    """The EFI system partition: the board's files, loader, its settings, the kernel of slot a, its entry."""
     tree = work / "esp"
     shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(board, tree)
     program, name = _LOADER[recipe.arch]
     for directory in ("EFI/BOOT", "loader/entries", "a", "b"):
         (tree / directory).mkdir(parents=True)
@@ -146,7 +154,7 @@ def _esp(recipe: Recipe, root: Path, work: Path) -> Path:
     shutil.copyfile(_only(root / "boot", "initrd.img-*"), tree / "a/initrd")
     (tree / "loader/loader.conf").write_text("timeout 0\neditor no\n")
     (tree / "loader/entries/orillo-a.conf").write_text(entry(recipe, "a", 1))
-    return _fat(recipe, "ESP", ESP, work / "esp.vfat", tree)
+    return _fat(recipe, "ESP", recipe.hardware.esp, work / "esp.vfat", tree)
 
 
 def entry(recipe: Recipe, slot: str, version: int) -> str:
@@ -164,7 +172,7 @@ def options(recipe: Recipe, slot: str) -> str:
     """The kernel's command line for a slot."""
     words = (
         f"root=PARTLABEL=root-{slot} rootfstype=squashfs ro rauc.slot={slot}",
-        f"console=tty0 console={SERIAL[recipe.arch]},115200",
+        f"console=tty0 console={recipe.hardware.serial[recipe.arch]},115200",
         "quiet panic=10 systemd.gpt_auto=no fsck.repair=yes",
     )
     return " ".join(words)

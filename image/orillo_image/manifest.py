@@ -4,12 +4,16 @@
 import json
 from pathlib import Path
 
-from orillo_image.recipe import Recipe, packages
+from orillo_image import board
+from orillo_image.recipe import Recipe, firmware, packages
 
 
 def manifest(recipe: Recipe, root: Path) -> str:
     """The build manifest, as JSON."""
-    reasons = packages(recipe)
+    reasons = packages(recipe) | firmware(recipe)
+    paragraphs = _status(root / "var/lib/dpkg/status")
+    if firmware(recipe):
+        paragraphs += _status(root / board.STATUS)
     installed = [
         {
             "name": fields["Package"],
@@ -18,7 +22,7 @@ def manifest(recipe: Recipe, root: Path) -> str:
             "source": fields.get("Source", fields["Package"]).partition(" ")[0],
             "reason": reasons.get(fields["Package"], "needed by another package"),
         }
-        for fields in _status(root / "var/lib/dpkg/status")
+        for fields in paragraphs
         if fields.get("Status", "").endswith(" installed")
     ]
     document = {

@@ -8,6 +8,8 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from orillo_image import board
+from orillo_image.mirrors import mirrors
 from orillo_image.recipe import HERE, Recipe, packages
 from orillo_image.tools import call
 from orillo_pack.debian import DEPENDS
@@ -69,6 +71,8 @@ _DROPPED = (
     ("usr/lib/modules/*/kernel/drivers/infiniband", "no gateway has it"),
     ("usr/lib/modules/*/kernel/arch/x86/kvm", "a gateway starts no machines"),
     ("usr/lib/modules/*/kernel/sound", "nobody listens"),
+    ("usr/lib/linux-image-*", "descriptions of boards: the firmware hands the kernel its own"),
+    (board.PLACE, "a board's firmware lies on the boot partition"),
 )
 
 #: What may be written, of what Debian has in /etc: the root is read-only, and /etc with it.
@@ -101,9 +105,8 @@ def make_root(recipe: Recipe, cache: Path, work: Path) -> Path:
 
 def _base(recipe: Recipe, cache: Path) -> Path:
     asked = sorted({*packages(recipe), *(depends.partition(" ")[0] for depends in DEPENDS)} - {"libc6"})
-    name = hashlib.sha256(
-        "\n".join((_SUITE, recipe.arch, *asked, *_LEFT_OUT, *_MODULES)).encode()
-    ).hexdigest()
+    wanted = (_SUITE, recipe.arch, *asked, *_LEFT_OUT, *_MODULES, *board.hooks(recipe))
+    name = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
     base = cache / f"base-{recipe.arch}-{recipe.kernel}-{name[:12]}.tar"
     if not base.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -130,8 +133,11 @@ def _bootstrap(recipe: Recipe, asked: list[str], out: Path) -> list[str | Path]:
         *(f"--dpkgopt=path-include={pattern}" for pattern in _KEPT),
         f"--include={','.join(asked)}",
         f"--essential-hook={before_packages}",
+        *(f"--customize-hook={hook}" for hook in board.hooks(recipe)),
+        f"--components={','.join(recipe.hardware.components)}",
         _SUITE,
         out,
+        *mirrors(_SUITE, recipe.hardware.components, recipe.epoch),
     ]
 
 

@@ -43,8 +43,8 @@ def bundle(
     image: Path, arch: str, version: str, work: Path, *, keys: Keys | None = None, agent: str = ""
 ) -> Path:
     """A bundle of the image's root, called `version`; with `agent`, that is the agent."""
-    squashfs = image.parent / f"work-{arch}/root.squashfs"
     recipe = Recipe(arch, "generic-uefi", "cloud", containers=False, deb=image, version=version, epoch=1)
+    squashfs = image.parent / f"work-{recipe.compatible}/root.squashfs"
     work.mkdir(parents=True, exist_ok=True)
     root = work / "root.squashfs"
     shutil.copyfile(squashfs, root)

@@ -8,9 +8,12 @@ import pytest
 
 from appliance.host.config import parse
 from appliance.host.entries import entry_text, read_entry
+from orillo_image.board import stage
 from orillo_image.bundle import system_conf
 from orillo_image.disk import entry
-from orillo_image.recipe import ARCHITECTURES, HERE, KERNELS, Recipe, packages
+from orillo_image.mirrors import lines
+from orillo_image.recipe import ARCHITECTURES, HERE, KERNELS, Recipe, firmware, kernel_for, packages
+from orillo_image.tools import ImageError
 
 _FILES = HERE / "files"
 _UNITS = _FILES / "usr/lib/systemd/system"
@@ -27,6 +30,68 @@ def test_every_package_has_a_reason(arch: str, kernel: str) -> None:
     assert all(len(reason) > 10 for reason in asked.values())
     forbidden = {"openssh-server", "gcc", "python3", "python3-pip", "sudo", "build-essential"}
     assert not forbidden & set(asked)
+
+
+def _pi() -> Recipe:
+    return Recipe("arm64", "rpi", "full", containers=False, deb=Path("orillo.deb"), version="1.2.3", epoch=1)
+
+
+def test_a_pi_has_a_kernel_with_its_drivers_and_its_firmware() -> None:
+    assert {"linux-image-arm64", "firmware-brcm80211"} <= set(packages(_pi()))
+    assert set(firmware(_pi())) == {"raspi-firmware", "u-boot-rpi"}
+    assert not firmware(_recipe("arm64"))
+    assert "console=ttyS1,115200" in entry(_pi(), "a", 1)
+
+
+def test_a_board_is_made_for_what_it_can_be() -> None:
+    assert kernel_for("generic-uefi", "arm64", None) == "cloud"
+    assert kernel_for("generic-uefi", "amd64", "full") == "full"
+    assert kernel_for("rpi", "arm64", None) == "full"
+    for arch, kernel in (("amd64", None), ("arm64", "cloud")):
+        with pytest.raises(ImageError, match="the board rpi"):
+            kernel_for("rpi", arch, kernel)
+
+
+def test_what_a_pi_starts_with_is_taken_from_its_packages(tmp_path: Path) -> None:
+    given = tmp_path / "boot/firmware/usr"
+    for place, names in {
+        given / "lib/raspi-firmware": (
+            *("bootcode.bin", "start.elf", "start4.elf", "start_db.elf", "fixup.dat", "fixup4.dat"),
+        ),
+        given / "share/doc/raspi-firmware": ("copyright",),
+        given / "lib/u-boot/rpi_arm64": ("u-boot.bin",),
+        tmp_path / "usr/lib/linux-image-6.1/broadcom": ("bcm2711-rpi-4-b.dtb", "bcm4908-asus.dtb"),
+    }.items():
+        place.mkdir(parents=True)
+        for name in names:
+            (place / name).write_text(name)
+    staged = stage(_pi(), tmp_path, tmp_path / "esp")
+    assert {path.name for path in staged.iterdir()} == {
+        *("bootcode.bin", "start.elf", "start4.elf", "fixup.dat", "fixup4.dat", "LICENCE.firmware"),
+        *("bcm2711-rpi-4-b.dtb", "config.txt", "u-boot.bin"),
+    }
+    assert "kernel=u-boot.bin" in (staged / "config.txt").read_text()
+    (given / "lib/u-boot/rpi_arm64/u-boot.bin").unlink()
+    with pytest.raises(ImageError, match="u-boot"):
+        stage(_pi(), tmp_path, tmp_path / "esp")
+    assert not list(stage(_recipe("arm64"), tmp_path, tmp_path / "none").iterdir())
+
+
+def test_packages_come_from_the_mirrors_that_apt_is_set_to() -> None:
+    targets = (
+        "http://mirror.lan/debian/ bookworm main",
+        "http://mirror.lan/debian/ bookworm contrib",
+        "http://mirror.lan/debian/ bookworm-updates main",
+        "http://mirror.lan/security/ bookworm-security main",
+        "https://elsewhere.example/ cloud-bookworm main",
+    )
+    assert lines(targets, "bookworm", ("main", "non-free-firmware")) == [
+        "deb http://mirror.lan/debian/ bookworm main non-free-firmware",
+        "deb http://mirror.lan/debian/ bookworm-updates main non-free-firmware",
+        "deb http://mirror.lan/security/ bookworm-security main non-free-firmware",
+    ]
+    # Another release of Debian, or no Debian: mmdebstrap's own choice.
+    assert lines(targets, "trixie", ("main",)) == []
 
 
 def test_containers_come_only_when_asked_for() -> None:
