@@ -45,15 +45,17 @@ class CleanRoot:
         return Installation(self.program, Path("/"), namespace)
 
 
-def make_root(cache: Path, packages: tuple[str, ...]) -> Path:
-    """A Debian of its essential packages and these, made once."""
-    root = cache / f"debian12-{'with-daemons' if packages else 'bare'}"
+def make_root(cache: Path, packages: tuple[str, ...], architecture: str = "") -> Path:
+    """A Debian of its essential packages and these, made once; for this kind of machine or another."""
+    kind = f"-{architecture}" if architecture else ""
+    root = cache / f"debian12-{'with-daemons' if packages else 'bare'}{kind}"
     if not (root / "complete").exists():
         shutil.rmtree(root, ignore_errors=True)
         root.parent.mkdir(parents=True, exist_ok=True)
         include = (f"--include={','.join(packages)}",) if packages else ()
-        words = ("--variant=essential", "--mode=root", *include, _SUITE, str(root))
-        made = attempt("mmdebstrap", *words, timeout=900)
+        machine = (f"--arch={architecture}",) if architecture else ()
+        words = ("--variant=essential", "--mode=root", *machine, *include, _SUITE, str(root))
+        made = attempt("mmdebstrap", *words, timeout=3600)
         if not made.ok:
             raise LabError(f"mmdebstrap could not make {root}: {made.text[-500:]}")
         (root / "complete").touch()

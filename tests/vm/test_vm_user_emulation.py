@@ -10,12 +10,12 @@ import pytest
 from tests.bench.binary import compiled
 from tests.bench.box import Box, make_box
 from tests.bench.outcome import CannotMeasureError
-from tests.lab.clean_root import CleanRoot
+from tests.lab.clean_root import CleanRoot, install, make_root
 from tests.lab.command import attempt, run
 from tests.lab.namespaces import Namespaces
 from tests.lab.product import Product
 from tests.lab.wait import until
-from tests.vm.guest import guest
+from tests.vm.guest import cache, guest
 
 pytestmark = pytest.mark.lab
 
@@ -31,13 +31,20 @@ def build() -> Path:
 
 @pytest.fixture(scope="module")
 def root(ground: Namespaces) -> CleanRoot:
-    """The machines' arm64 Debian, which holds no Python, with the programs in it."""
+    """The machines' arm64 Debian, which has the daemons and no Python, with the programs in it."""
     programs = build()
     place = ground.workdir / "arm64"
     run("unsquashfs", "-q", "-no-progress", "-d", str(place), str(guest("arm64").root), timeout=300)
     shutil.copytree(programs, place / "usr/lib/orillo", symlinks=True)
     (place / "usr/bin/orillo").symlink_to("../lib/orillo/orillo")
     return CleanRoot(place)
+
+
+@pytest.fixture(scope="module")
+def bare(ground: Namespaces) -> CleanRoot:
+    """An arm64 Debian of its essential packages alone, with the programs in it."""
+    programs = build()
+    return install(make_root(cache().parent / "roots", (), "arm64"), programs, ground.workdir / "bare")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +71,31 @@ def test_it_enrols(root: CleanRoot, operator: Box) -> None:
     assert f"enrolled as {_NODE}" in enrolled.out
     leaf = root.path / "var/lib/orillo/identity"
     assert (leaf / "key.pem").stat().st_mode & 0o077 == 0
+
+
+def test_before_it_runs_its_status_and_its_doctor_say_so(root: CleanRoot, operator: Box) -> None:
+    inside = root.installation(operator.device.ns)
+    status = inside.call("status", timeout=60)
+    assert (status.code, "orillo run" in status.text) == (3, True), status.text
+    doctor = inside.call("doctor", "-o", "json", timeout=180)
+    assert doctor.code == 1, doctor.text
+    assert "agent-not-running" in doctor.out
+
+
+def test_where_nothing_is_each_verb_says_what_is_missing(bare: CleanRoot, operator: Box) -> None:
+    assert not list((bare.path / "usr/bin").glob("python3*"))
+    inside = bare.installation(operator.device.ns)
+    assert inside.call("version", timeout=60).out.startswith("orillo ")
+    assert inside.call("status", timeout=60).code == 3
+    enrolled = inside.call("enroll", "-", feed=operator.operator.token(_NODE) + "\n", timeout=180)
+    assert enrolled.ok, enrolled.text
+    for words, package in (
+        (("run",), "iproute2"),
+        (("daemon", "charon"), "iproute2"),
+        (("daemon", "dns"), "unbound"),
+    ):
+        refused = inside.call(*words, timeout=120)
+        assert (refused.code, f"apt-get install {package}" in refused.err) == (3, True), refused.text
 
 
 def test_its_terminal_draws_itself(root: CleanRoot, ground: Namespaces) -> None:
