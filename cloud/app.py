@@ -29,6 +29,7 @@ from cloud.settings import Settings, read_settings
 from cloud.store.plans import StoredPlan
 from cloud.store.store import Store
 from cloud.store.tokens import StoredToken
+from cloud.talks import Talks
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,8 @@ class App:
     """What every command and every request works with.
 
     `changed` is told the devices that have a new plan, or were revoked. `seen` is when each device last
-    asked for its plan. `follows` is the Kubernetes API whose objects are mirrored here; it is empty where
-    manifests are applied to this operator itself.
+    asked for its plan, and `talks` how it stands with other clusters. `follows` is the Kubernetes API whose
+    objects are mirrored here; it is empty where manifests are applied to this operator itself.
     """
 
     settings: Settings
@@ -71,6 +72,7 @@ class App:
     now: Callable[[], datetime] = utc_now
     changed: Callable[[Set[str]], None] = _nobody
     seen: dict[str, datetime] = field(default_factory=dict)
+    talks: Talks = field(default_factory=Talks)
     follows: str = ""
     #: Uses a token of the cluster's up, given its id, its secret, and whom its holder wants to be.
     redeem: Callable[[str, str, str], Awaitable[StoredToken]] | None = None

@@ -22,7 +22,7 @@ from cloud.source.access import Access
 from cloud.source.api import Api
 from cloud.source.kubernetes import KubernetesSource
 from cloud.source.manifest import Manifest
-from cloud.source.resources import BLOCKS, COMMUNITIES, DEVICES, FABEDGE_CLUSTERS, NODES, POOLS
+from cloud.source.resources import BLOCKS, CLUSTERS, COMMUNITIES, DEVICES, FABEDGE_CLUSTERS, NODES, POOLS
 from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
 from cloud.token_objects import redeem
@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 _GATHER = 0.1
 #: The kinds that say which devices, communities and prefixes there are.
 _DEVICES = frozenset(
-    resource.kind.name for resource in (NODES, DEVICES, COMMUNITIES, POOLS, BLOCKS, FABEDGE_CLUSTERS)
+    resource.kind.name
+    for resource in (NODES, DEVICES, COMMUNITIES, CLUSTERS, POOLS, BLOCKS, FABEDGE_CLUSTERS)
 )
 #: How often devices' states are looked at, in seconds, when nothing else happens.
 _STATUS_EVERY = 2.0

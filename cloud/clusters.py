@@ -5,25 +5,27 @@ Another cluster's operator is enrolled here like a device, under the name of its
 documents go over its connection. What it says is kept in that object's status.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import ip_network
+from typing import Any
 
 import msgspec
 
 from appliance.netcore.plan.identity import is_name
 from appliance.netcore.plan.values import builtins, convert, encode
 from cloud.app import App
-from cloud.ca.member import fingerprint
 from cloud.planner.clusters import offer
-from cloud.planner.world import World
-from cloud.source.clusters import Cluster, ClusterDocument
+from cloud.source.clusters import Cluster, ClusterDocument, ClusterStatus
 from cloud.source.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
 _KIND = "Cluster"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class ClusterError(ValueError):
@@ -33,21 +35,28 @@ class ClusterError(ValueError):
 def with_what_was_said(
     manifests: Iterable[Manifest], before: Mapping[tuple[str, str, str], Manifest]
 ) -> list[Manifest]:
-    """The manifests to be kept: what another cluster said stays when its object's owner writes it anew."""
+    """The manifests to be kept: what another cluster said stays when its object's owner writes it anew.
+
+    A Kubernetes API tells it too, as somebody wrote it there: what was taken in later counts.
+    """
     kept = []
     for manifest in manifests:
         old = before.get(manifest.key) if manifest.kind == _KIND else None
-        status = old.body.get("status") if old and not manifest.body.get("status") else None
-        body = manifest.body | {"status": status} if status else manifest.body
-        kept.append(msgspec.structs.replace(manifest, body=body))
+        status = old.body.get("status") if old else None
+        if status and _seen(status) >= _seen(manifest.body.get("status", {})):
+            manifest = msgspec.structs.replace(manifest, body=manifest.body | {"status": status})
+        kept.append(manifest)
     return kept
+
+
+def _seen(status: Mapping[str, Any]) -> datetime:
+    said = convert(status, ClusterStatus)
+    return said.seen if said.seen and said.document else _NEVER
 
 
 def own_document(app: App) -> ClusterDocument:
     """What others are told at present. Raises what making plans raises."""
-    now = app.situation()
-    world = World(now.inventory, now.fabric, now.allocations, now.identities)
-    return offer(world, (app.issuer.certificate_pem,))
+    return offer(app.engine().world, (app.issuer.certificate_pem,))
 
 
 def mark_of(document: ClusterDocument) -> str:
@@ -67,10 +76,14 @@ def take(app: App, name: str, document: ClusterDocument) -> bool:
     """Believe what the cluster `name` says from now on; whether it is news. Raises `ClusterError`."""
     manifest = known(app, name)
     cluster = convert(manifest.body, Cluster)
+    if problems := "; ".join(_problems(app, name, cluster, document)):
+        if app.talks.of(name).fault != problems:
+            log.warning("event=cluster-refused cluster=%s reason=%s", name, json.dumps(problems))
+        app.talks.refused(name, problems)
+        raise ClusterError(problems)
+    app.talks.heard(name, app.now())
     if cluster.status.document == document:
         return False
-    if problems := "; ".join(_problems(app, name, cluster, document)):
-        raise ClusterError(problems)
     status = {"seen": app.now().isoformat(timespec="seconds"), "document": builtins(document)}
     body = manifest.body | {"status": status}
     with app.change(f"cluster {name}"):
@@ -84,7 +97,7 @@ def _problems(app: App, name: str, cluster: Cluster, document: ClusterDocument) 
     fabric = app.settings.fabric
     if document.cluster != name or name == fabric.cluster:
         yield f"{name} speaks for the cluster {document.cluster}"
-    if cluster.spec.ca_pin and cluster.spec.ca_pin not in map(fingerprint, document.ca):
+    if not cluster.spec.admits(document):
         yield f"its CA is not the one that Cluster {name} has in spec.caPin"
     for gateway, end in document.gateways.items():
         if not is_name(gateway) or end.ike_id.rpartition(".")[2] != name:

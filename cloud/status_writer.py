@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of devices and communities, written to their objects in the Kubernetes API."""
+"""The state of devices, communities and other clusters, written to their objects in the Kubernetes API."""
 
 import json
 import logging
@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from cloud import cluster_status
 from cloud.app import App
 from cloud.community_status import community_status
 from cloud.device_status import device_status, known_devices, worth_writing
 from cloud.object_events import refusal, subject_of
 from cloud.planner.inventory import InventoryError
 from cloud.source.api import Api, ApiError
-from cloud.source.resources import COMMUNITIES, DEVICES, NODES
-from cloud.source.status import CommunityStatus, DeviceStatus
+from cloud.source.resources import CLUSTERS, COMMUNITIES, DEVICES, NODES
+from cloud.source.status import ClusterState, CommunityStatus, DeviceStatus
 from cloud.status_board import StatusBoard
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ _NOT_FOUND = 404
 
 
 class StatusWriter:
-    """Writes each device's status to its Device object, and each community's to its Community.
+    """Writes each device's status to its Device object, each community's to its Community, and so on.
 
-    A device that has enrolled is given an object. `refused` are objects that can't be taken in as they are,
-    and why: their own statuses say it, or Events where they have none.
+    A node that has enrolled is given a Device object. `refused` are objects that can't be taken in as they
+    are, and why: their own statuses say it, or Events where they have none.
     """
 
     def __init__(self, app: App, api: Api, now: Callable[[], datetime] | None = None) -> None:
@@ -41,6 +42,7 @@ class StatusWriter:
         self._now = now or app.now
         self._devices = StatusBoard(api, DEVICES, DeviceStatus, worth_writing)
         self._boards = StatusBoard(api, COMMUNITIES, CommunityStatus, lambda new, old: new != old)
+        self._others = StatusBoard(api, CLUSTERS, ClusterState, cluster_status.worth_writing)
         self._nodes: Mapping[str, Node] = {}
         self._communities: Mapping[str, Community] = {}
         self._declared: set[Key] = set()
@@ -55,7 +57,7 @@ class StatusWriter:
             log.error("event=inventory-unusable reason=%s", json.dumps(str(error)))  # noqa: TRY400
             return
         self._nodes, self._communities = dict(engine.inventory.nodes), dict(engine.inventory.communities)
-        versions = {DEVICES.api_version, COMMUNITIES.api_version}  # FabEdge's have no status
+        versions = {each.api_version for each in (DEVICES, COMMUNITIES, CLUSTERS)}  # FabEdge's have no status
         found = engine.manifests.items()
         self._declared = {key for key, manifest in found if manifest.api_version in versions}
 
@@ -64,6 +66,7 @@ class StatusWriter:
         try:
             statuses = await self._write_devices()
             await self._write_communities(statuses)
+            await self._write_clusters()
             await self._tell_refused()
         except ApiError as error:  # no API server: the next one would fare no better
             self._tell("*", error)
@@ -77,8 +80,10 @@ class StatusWriter:
         for name, one in known.items():
             statuses[name] = status = device_status(one, self._devices.written(name), self._now())
             key = (DEVICES.kind.name, "", name)
-            if one.device is not None or key in self._declared or key in self.refused:
-                await self._try(self._devices, name, status, make=one.device is not None)
+            # What has no Node may be another cluster's operator, which is enrolled here by its name.
+            make = one.device is not None and one.node is not None
+            if make or key in self._declared or key in self.refused:
+                await self._try(self._devices, name, status, make=make)
         return statuses
 
     async def _write_communities(self, devices: Mapping[str, DeviceStatus]) -> None:
@@ -90,6 +95,18 @@ class StatusWriter:
             community = self._communities.get(name)
             status = community_status(community, cluster, devices, refused, before, self._now())
             await self._try(self._boards, name, status)
+
+    async def _write_clusters(self) -> None:
+        kind = CLUSTERS.kind.name
+        declared = [key for key in self._declared if key[0] == kind]
+        objects = self._app.engine().manifests if declared else {}
+        manifests = {key[2]: objects[key] for key in declared if key in objects}
+        refused = {name: reason for (each, _, name), reason in self.refused.items() if each == kind}
+        known = cluster_status.neighbours(self._app, manifests, refused) if manifests or refused else []
+        self._others.keep_only({one.name for one in known})
+        for one in known:
+            status = cluster_status.cluster_status(one, self._others.written(one.name), self._now())
+            await self._try(self._others, one.name, status)
 
     async def _try(self, board: StatusBoard[Any], name: str, status: Any, *, make: bool = False) -> None:
         """Write one; raises `ApiError` only if there is no server to speak to."""

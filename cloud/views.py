@@ -9,8 +9,10 @@ import msgspec
 
 from appliance.netcore.plan.values import builtins
 from cloud.app import App
+from cloud.cluster_status import cluster_status, neighbours
 from cloud.faults import CommandError
 from cloud.planner.explain import explain as explain_pair
+from cloud.source.resources import CLUSTERS
 from cloud.store.devices import StoredDevice
 from cloud.store.plans import StoredPlan
 from cloud.store.tokens import StoredToken
@@ -51,14 +53,19 @@ def list_devices(app: App, _: Nothing) -> dict[str, Any]:
 
 
 def list_clusters(app: App, _: Nothing) -> dict[str, Any]:
-    """Every other cluster that there is an object for, and what it said last."""
+    """Every other cluster that there is an object for, what it said last, and how it stands."""
+    objects = app.store.objects.all().items()
+    manifests = {
+        name: each
+        for (kind, _, name), each in objects
+        if kind == CLUSTERS.kind.name and each.api_version == CLUSTERS.api_version
+    }
     found = []
-    for (kind, _namespace, name), manifest in sorted(app.store.objects.all().items()):
-        if kind == "Cluster":
-            status = manifest.body.get("status", {})
-            said = status.get("document", {})
-            told = {part: sorted(said.get(part, {})) for part in ("gateways", "services")}
-            found.append({"name": name, "seen": status.get("seen")} | told)
+    for known in neighbours(app, manifests, {}):
+        status: dict[str, Any] = builtins(cluster_status(known, None, app.now()))
+        said = status.pop("document") or {}
+        told = {part: sorted(said.get(part, {})) for part in ("gateways", "services")}
+        found.append({"name": known.name} | status | told)
     return {"clusters": found}
 
 

@@ -6,11 +6,12 @@ import binascii
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 from cryptography.x509.oid import NameOID
 
 from cloud.ca.keys import new_ec_key, private_pem
+from cloud.ca.policy import Window
 
 
 class MemberError(ValueError):
@@ -34,9 +35,19 @@ def certificates_in(envelope: bytes) -> tuple[str, ...]:
     return tuple(each.public_bytes(Encoding.PEM).decode() for each in found)
 
 
-def fingerprint(pem: str) -> str:
-    """SHA-256 (hex) of a certificate's DER bytes; empty for what is none."""
+def identity_of(key: bytes, envelope: bytes) -> bytes:
+    """Key and certificate (PEM) as one file has them. Raises `MemberError` for another key's certificate."""
+    pem = certificates_in(envelope)[0].encode()
+    ours = load_pem_private_key(key, password=None).public_key()
+    if x509.load_pem_x509_certificate(pem).public_key() != ours:
+        raise MemberError("the answer's certificate is for another key than ours")
+    return key + pem
+
+
+def window_of(identity: bytes) -> Window:
+    """When the certificate in an identity's file is valid. Raises `MemberError`."""
     try:
-        return x509.load_pem_x509_certificate(pem.encode()).fingerprint(SHA256()).hex()
-    except ValueError:
-        return ""
+        leaf = x509.load_pem_x509_certificate(identity)
+    except ValueError as error:
+        raise MemberError("it holds no certificate: join that cluster again") from error
+    return Window(leaf.not_valid_before_utc, leaf.not_valid_after_utc)

@@ -10,7 +10,7 @@ from appliance.netcore.plan.token import TokenError, parse_token
 from cloud.cli.client import ask
 from cloud.cli.output import print_json, print_table
 from cloud.cli.verb import add_output
-from cloud.endpoint.clusters import ExchangeError, join
+from cloud.endpoint.joining import ExchangeError, join
 from cloud.faults import CommandError, Exit
 from cloud.links import keep
 from cloud.paths import CloudPaths
@@ -59,9 +59,12 @@ def _list(arguments: argparse.Namespace, paths: CloudPaths) -> int:
         print_json(result)
     else:
         rows = [_row(cluster) for cluster in result["clusters"]]
-        print_table(("NAME", "GATEWAYS", "SERVICES", "SINCE"), rows)
+        print_table(("NAME", "HEARD", "GATEWAYS", "TUNNELS", "SERVICES", "SINCE", "MESSAGE"), rows)
     return Exit.OK
 
 
 def _row(cluster: dict[str, Any]) -> tuple[object, ...]:
-    return cluster["name"], ", ".join(cluster["gateways"]), len(cluster["services"]), cluster["seen"]
+    heard = next(each["status"] for each in cluster["conditions"] if each["type"] == "Heard")
+    gateways, tunnels = ", ".join(cluster["gateways"]), cluster["tunnels"]
+    services, since = len(cluster["services"]), cluster["seen"]
+    return cluster["name"], heard, gateways, tunnels, services, since, cluster["message"]

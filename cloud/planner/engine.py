@@ -92,6 +92,11 @@ class Engine:
         return self._parts.allotter.allocations
 
     @property
+    def world(self) -> World:
+        """All that plans are made of; it changes with the next `take`."""
+        return self._parts.world
+
+    @property
     def devices(self) -> frozenset[str]:
         """Who has a plan."""
         return frozenset(self._parts.world.devices)

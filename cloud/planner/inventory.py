@@ -111,10 +111,11 @@ def _names_of_two(manifests: Iterable[Manifest]) -> Iterator[str]:
 
 
 def _documents(manifests: Iterable[Manifest]) -> dict[str, ClusterDocument]:
-    """What other clusters have said, of those that have said anything."""
+    """What other clusters have said, of those that have said anything by a CA that their object admits."""
     ours = (manifest for manifest in manifests if manifest.api_version != FABEDGE)
     found = _named(ours, "Cluster", Cluster)
-    return {name: one.status.document for name, one in found.items() if one.status.document}
+    said = {name: (one.spec, one.status.document) for name, one in found.items()}
+    return {name: document for name, (spec, document) in said.items() if document and spec.admits(document)}
 
 
 def _all(manifests: Iterable[Manifest], kind: str, shape: type[T]) -> list[T]:

@@ -4,7 +4,10 @@
 What it says is kept in its object's status, so that it is there after a restart of either operator.
 """
 
+import re
+from base64 import b64decode
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,6 +15,7 @@ import msgspec
 from appliance.netcore.plan.values import Address
 from cloud.source.objects import Metadata, PortNumber, Transport
 
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 Pin = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 
 
@@ -48,10 +52,23 @@ class ClusterDocument(_Part, frozen=True):
     services: dict[str, dict[str, OfferedPort]] = msgspec.field(default_factory=dict)
 
 
+def pin_of(pem: str) -> str:
+    """SHA-256 (hex) of a certificate's DER bytes; empty for what is none."""
+    found = _PEM.fullmatch(pem.strip())
+    try:
+        return sha256(b64decode("".join(found[1].split()), validate=True)).hexdigest() if found else ""
+    except ValueError:
+        return ""
+
+
 class ClusterSpec(_Part, frozen=True, forbid_unknown_fields=True):
     """`caPin`, if given, is the SHA-256 of the CA certificate that the cluster has to show."""
 
     ca_pin: Pin = ""
+
+    def admits(self, document: ClusterDocument) -> bool:
+        """Whether what is said may be believed by the CA that it shows."""
+        return not self.ca_pin or self.ca_pin in map(pin_of, document.ca)
 
 
 class ClusterStatus(_Part, frozen=True):

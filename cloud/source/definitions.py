@@ -15,7 +15,7 @@ from appliance.netcore.plan.values import Protocol
 from cloud.source import clusters, objects
 from cloud.source.documents import to_yaml
 from cloud.source.kinds import Kind, find_kind
-from cloud.source.status import CommunityStatus, DeviceStatus
+from cloud.source.status import ClusterState, CommunityStatus, DeviceStatus
 
 GROUP = "orillo.io"
 VERSION = "v1alpha1"
@@ -163,10 +163,16 @@ def _cluster() -> dict[str, Any]:
     spec = _schema(inspect.type_info(clusters.ClusterSpec))
     spec["properties"]["caPin"]["pattern"] = "^([0-9a-f]{64})?$"
     columns = [
-        _column("Seen", "date", ".status.seen"),
+        _column("Heard", "string", '.status.conditions[?(@.type=="Heard")].status'),
+        _column("Gateways", "integer", ".status.gateways"),
+        _column("Tunnels", "string", ".status.tunnels"),
+        _column("Services", "integer", ".status.services"),
+        _column("Changed", "date", ".status.seen"),
+        _column("Message", "string", ".status.message"),
         _column("Age", "date", ".metadata.creationTimestamp"),
+        _column("Last-Heard", "date", ".status.heard", wide=True),
     ]
-    return _definition(clusters.Cluster, spec, [], columns, _ANYTHING)
+    return _definition(clusters.Cluster, spec, [], columns, _schema(inspect.type_info(ClusterState)))
 
 
 def _definition(
@@ -232,6 +238,8 @@ def _schema(kind: inspect.Type) -> dict[str, Any]:
     if isinstance(kind, inspect.VarTupleType):
         return {"type": "array", "items": _schema(kind.item_type)}
     if isinstance(kind, inspect.DictType):
+        if isinstance(kind.value_type, inspect.AnyType):
+            return dict(_ANYTHING)
         return {"type": "object", "additionalProperties": _schema(kind.value_type)}
     if isinstance(kind, inspect.LiteralType):
         return {"type": "string", "enum": list(kind.values)}

@@ -139,6 +139,7 @@ def _custom(name: str, api_version: str, shape: Any, *, selected: bool = False) 
 NODES = Resource(find_kind("node"), "v1", objects.Node, selected=True)
 DEVICES = _custom("device", "orillo.io/v1alpha1", objects.Device, selected=True)
 COMMUNITIES = _custom("community", "orillo.io/v1alpha1", objects.Community)
+CLUSTERS = _custom("cluster", "orillo.io/v1alpha1", Cluster)
 FABEDGE_COMMUNITIES = _custom("community", "fabedge.io/v1alpha1", objects.Community)
 FABEDGE_CLUSTERS = _custom("cluster", "fabedge.io/v1alpha1", objects.FabedgeCluster)
 BLOCKS = _custom("ipamblock", "crd.projectcalico.org/v1", objects.IPAMBlock)
@@ -157,6 +158,6 @@ RESOURCES = (
     FABEDGE_CLUSTERS,
     FABEDGE_COMMUNITIES,
     COMMUNITIES,
-    _custom("cluster", "orillo.io/v1alpha1", Cluster),
+    CLUSTERS,
     DEVICES,
 )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operator says in the status of Device and Community objects, for `kubectl get`."""
+"""What the operator says in the status of Device, Community and Cluster objects, for `kubectl get`."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,7 +16,7 @@ class _Part(msgspec.Struct, frozen=True, rename="camel"):
 class Condition(_Part, frozen=True):
     """`metav1.Condition`: one question about the object, and its answer at present."""
 
-    type: Literal["Planned", "Applied", "TunnelUp", "Degraded"]
+    type: Literal["Planned", "Applied", "TunnelUp", "Degraded", "Heard"]
     status: Literal["True", "False", "Unknown"]
     reason: str
     last_transition_time: datetime
@@ -61,6 +61,22 @@ class CommunityStatus(_Part, frozen=True):
     members: int = 0
     up: int = 0
     opens: Literal["both-ways", "one-way"] = "both-ways"
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class ClusterState(_Part, frozen=True):
+    """How another cluster stands: what it said and since when, how much, and how many gateways are reached.
+
+    `document` is all that it said, so that every operator of this cluster knows it, after a restart too.
+    """
+
+    seen: datetime | None = None
+    document: dict[str, Any] | None = None
+    heard: datetime | None = None
+    gateways: int = 0
+    services: int = 0
+    tunnels: str = ""
     message: str = ""
     conditions: tuple[Condition, ...] = ()
 

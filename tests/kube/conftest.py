@@ -8,7 +8,7 @@ import pytest
 
 from tests.kube.cluster import install
 from tests.kube.server import KubeServer, assets
-from tests.kube.things import COMMUNITIES, DEVICES, NODES, SERVICES, SLICES, TOKENS
+from tests.kube.things import CLUSTERS, COMMUNITIES, DEVICES, NODES, SERVICES, SLICES, TOKENS
 
 HOW = "needs a real kube-apiserver: run ./dev kube once, or set KUBEBUILDER_ASSETS"
 
@@ -35,7 +35,7 @@ def cluster(kube: KubeServer) -> Iterator[KubeServer]:
     try:
         yield kube
     finally:
-        for kind in (NODES, SLICES, COMMUNITIES, DEVICES, TOKENS):
+        for kind in (NODES, SLICES, COMMUNITIES, CLUSTERS, DEVICES, TOKENS):
             kube.ask("DELETE", kind)
         for name in [each["metadata"]["name"] for each in kube.ask("GET", SERVICES)["items"]]:
             if name != "kubernetes":

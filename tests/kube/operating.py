@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from appliance.netcore.plan.exchange import REPORT_PATH, Report
 from appliance.netcore.plan.values import encode
 from cloud.cluster import follow_cluster
+from cloud.settings import Settings
 from cloud.source.access import from_kubeconfig
 from tests.kube.server import OPERATOR_TOKEN, KubeServer
 from tests.kube.things import DEFINITIONS, DEVICES, node
-from tests.unit.endpoint.operators import Device, Operator, running
+from tests.unit.endpoint.operators import Clock, Device, Operator, running
 
 HUB = node(
     "hub1",
@@ -56,11 +57,13 @@ def told(kube: KubeServer, name: str) -> str:
 
 
 @asynccontextmanager
-async def operating(kube: KubeServer) -> AsyncIterator[Operator]:
+async def operating(
+    kube: KubeServer, clock: Clock | None = None, wish: Settings | None = None
+) -> AsyncIterator[Operator]:
     """An operator that follows the server, in a folder with a short name."""
     access = from_kubeconfig(kube.kubeconfig(OPERATOR_TOKEN))
     with tempfile.TemporaryDirectory(prefix="or-kube-") as folder:
-        async with running(Path(folder)) as operator:
+        async with running(Path(folder), clock, wish) as operator:
             operator.app.follows = access.server
             work = asyncio.create_task(follow_cluster(operator.app, access))
             try:

@@ -129,10 +129,12 @@ class Device:
 
 
 @asynccontextmanager
-async def running(root: Path, clock: Clock | None = None) -> AsyncIterator[Operator]:
+async def running(
+    root: Path, clock: Clock | None = None, wish: Settings | None = None
+) -> AsyncIterator[Operator]:
     """An operator that runs below `root`."""
     paths = CloudPaths(root)
-    app = new_app(paths, clock)
+    app = new_app(paths, clock, wish)
     server = await Server.start(app, paths)
     try:
         yield Operator(app, server, paths)

@@ -102,9 +102,16 @@ def test_what_another_cluster_said_outlives_the_mirrors_look(tmp_path: Path) -> 
     assert mirror(app, Objects(NODES, cluster)) == {}
     said = ClusterDocument(cluster="west", ca=())
     assert take(app, "west", said)
-    for spec in ("", f"spec: {{caPin: {'0a' * 32}}}\n"):
+    # What is said by another CA than the object names is kept, and in no plan.
+    for spec, there in ((f"spec: {{caPin: {'0a' * 32}}}\n", {}), ("", {"west": said})):
         assert mirror(app, Objects(NODES, cluster + spec)) == {}
-        assert app.situation().inventory.others == {"west": said}
+        assert app.situation().inventory.others == there
+    # Nor does what an API server still has from before; what somebody else took in later does.
+    for years, gateways in ((-1, "{}"), (1, "{hub: {ikeId: 1.hub.west, addresses: [], overlay: []}}")):
+        seen = app.now() + timedelta(days=365 * years)
+        told = f"{{seen: '{seen.isoformat()}', document: {{cluster: west, ca: [], gateways: {gateways}}}}}"
+        assert mirror(app, Objects(NODES, f"{cluster}status: {told}\n")) == {}
+        assert len(app.situation().inventory.others["west"].gateways) == (years > 0)
     assert mirror(app, Objects(NODES)) == {}
     assert app.situation().inventory.others == {}
 

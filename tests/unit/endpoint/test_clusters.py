@@ -6,7 +6,8 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,21 @@ import pytest
 from msgspec.structs import replace
 
 from appliance.netcore.plan.token import Token
+from cloud.ca.member import MemberError, identity_of, new_request, window_of
+from cloud.ca.policy import LEAF_VALIDITY
 from cloud.clusters import ClusterError, own_document, take
-from cloud.endpoint.clusters import ExchangeError, join
+from cloud.endpoint.joining import ExchangeError, join, renew, renewal_due, session_of
 from cloud.endpoint.server import Server
 from cloud.enrolment import create_token, revoke
 from cloud.enrolment import enroll as enroll_device
 from cloud.intent import Apply, Delete, File, apply, delete
-from cloud.links import keep
+from cloud.links import keep, links_in
 from cloud.paths import CloudPaths
 from cloud.settings import Pools
 from cloud.source.clusters import Gateway
+from cloud.views import Nothing, list_clusters
 from tests.unit.ca.requests import new_key, request_for
-from tests.unit.endpoint.operators import Operator, new_app, settings
+from tests.unit.endpoint.operators import Clock, Operator, new_app, settings
 
 _HOUR = timedelta(hours=1)
 _SITE = """
@@ -67,16 +71,24 @@ endpoints: [{addresses: ["172.16.0.21"], nodeName: worker-1}]
 """
 
 
+@dataclass
+class Member(Operator):
+    """An operator whose clock can be set."""
+
+    clock: Clock
+
+
 @asynccontextmanager
-async def operating(name: str, overlay: str, address: str, other: str) -> AsyncIterator[Operator]:
+async def operating(name: str, overlay: str, address: str, other: str) -> AsyncIterator[Member]:
     """The operator of a cluster with a connector, an edge and a worker, all of them enrolled."""
     pools = Pools(overlay=(ip_network(overlay),))
     with tempfile.TemporaryDirectory(prefix="or-cloud-") as folder:
         paths = CloudPaths(Path(folder))
-        app = new_app(paths, None, msgspec.structs.replace(settings(), cluster=name, pools=pools))
+        clock = Clock()
+        app = new_app(paths, clock, msgspec.structs.replace(settings(), cluster=name, pools=pools))
         server = await Server.start(app, paths)
         try:
-            operator = Operator(app, server, paths)
+            operator = Member(app, server, paths, clock)
             say(operator, _SITE.format(address=address, other=other))
             for device in ("hub-1", "shop1", "worker-1"):
                 token = create_token(app, device, _HOUR)
@@ -88,7 +100,7 @@ async def operating(name: str, overlay: str, address: str, other: str) -> AsyncI
 
 
 @pytest.fixture
-async def clusters() -> AsyncIterator[tuple[Operator, Operator]]:
+async def clusters() -> AsyncIterator[tuple[Member, Member]]:
     async with AsyncExitStack() as stack:
         east = await stack.enter_async_context(operating("east", "10.251.0.0/24", "203.0.113.11", "west"))
         west = await stack.enter_async_context(operating("west", "10.252.0.0/24", "203.0.113.12", "east"))
@@ -126,7 +138,7 @@ def token_for(member: Operator, at: Operator) -> Token:
     return msgspec.structs.replace(made, **where)
 
 
-async def test_each_plans_with_what_the_other_says(clusters: tuple[Operator, Operator]) -> None:
+async def test_each_plans_with_what_the_other_says(clusters: tuple[Member, Member]) -> None:
     east, west = clusters
     assert "fabric" in plan_of(east, "shop1")
     alone = plan_of(east, "shop1")
@@ -169,7 +181,7 @@ async def test_each_plans_with_what_the_other_says(clusters: tuple[Operator, Ope
     ]
 
 
-async def test_a_silent_cluster_stays_as_it_was(clusters: tuple[Operator, Operator]) -> None:
+async def test_a_silent_cluster_stays_as_it_was(clusters: tuple[Member, Member]) -> None:
     """Its operator ends; what it said last is in force, also after a restart of ours."""
     east, west = clusters
     say(west, _WEB)
@@ -182,7 +194,19 @@ async def test_a_silent_cluster_stays_as_it_was(clusters: tuple[Operator, Operat
     assert plan_of(east, "shop1") == before
 
 
-async def test_a_revoked_cluster_is_heard_no_more(clusters: tuple[Operator, Operator]) -> None:
+async def test_how_it_stands_is_listed(clusters: tuple[Member, Member]) -> None:
+    east, west = clusters
+    (before,) = list_clusters(east.app, Nothing())["clusters"]
+    assert (before["name"], before["gateways"], before["tunnels"]) == ("west", [], "")
+    assert "cluster join" in before["message"]
+    await enrol(west, east)
+    await until(lambda: list_clusters(east.app, Nothing())["clusters"][0]["gateways"] == ["hub-1"])
+    (now,) = list_clusters(east.app, Nothing())["clusters"]
+    assert (now["tunnels"], now["message"]) == ("0/1", "")
+    assert {each["type"]: each["status"] for each in now["conditions"]}["Heard"] == "True"
+
+
+async def test_a_revoked_cluster_is_heard_no_more(clusters: tuple[Member, Member]) -> None:
     east, west = clusters
     await enrol(west, east)
     await until(lambda: "west--hub-1" in plan_of(east, "hub-1")["peers"])
@@ -192,7 +216,54 @@ async def test_a_revoked_cluster_is_heard_no_more(clusters: tuple[Operator, Oper
         await until(lambda: "default/web.global" in plan_of(east, "shop1")["services"], 1)
 
 
-async def test_nobody_joins_without_the_pinned_ca(clusters: tuple[Operator, Operator]) -> None:
+async def test_a_certificate_is_renewed_before_it_ends(clusters: tuple[Member, Member]) -> None:
+    """West is let in for four more seconds; it has a new key by then, and is heard with that."""
+    east, west = clusters
+    clock, present = east.clock, east.clock.moment
+    clock.moment = present - LEAF_VALIDITY + timedelta(seconds=4)
+    await enrol(west, east)
+    clock.moment = present
+    file = west.paths.links / "east" / "identity.pem"
+    first = window_of(file.read_bytes())
+    assert first.not_after < present + timedelta(seconds=5)
+    await until(lambda: window_of(file.read_bytes()).not_after > present + timedelta(days=80))
+    # Once no connection that was made by the first one can be in use any more:
+    await until(lambda: datetime.now(UTC) > first.not_after)
+    say(west, _WEB)
+    await until(lambda: "default/web.global" in plan_of(east, "shop1")["services"])
+    assert west.app.talks.of("east").fault == ""
+    (held,) = links_in(west.paths.links)
+    assert held.ca == east.app.issuer.certificate_pem
+
+
+async def test_a_certificate_that_could_not_be_renewed(clusters: tuple[Member, Member]) -> None:
+    """It goes on while it is valid; one that has ended is told, with what to do."""
+    east, west = clusters
+    present = east.clock.moment
+    east.clock.moment = present - LEAF_VALIDITY + timedelta(days=1)
+    await enrol(west, east)
+    await west.server.close()  # nobody but the test follows the link now
+    (link,) = links_in(west.paths.links)
+    async with session_of(link) as session:
+        with pytest.raises(ExchangeError, match="Cannot connect"):
+            await renew("west", msgspec.structs.replace(link, control_url="https://127.0.0.1:1"), session)
+    assert links_in(west.paths.links) == [link]
+    with pytest.raises(MemberError, match="join east again by a new token"):
+        renewal_due(link, present + timedelta(days=2))
+
+
+async def test_whose_certificate_comes_back_is_looked_at() -> None:
+    key, _ = new_request("west")
+    _, other = new_request("west")
+    with tempfile.TemporaryDirectory(prefix="or-cloud-") as folder:
+        app = new_app(CloudPaths(Path(folder)))
+        leaf = app.issuer.issue(other, app.identity("west", "1"), app.now())
+        app.store.close()
+    with pytest.raises(MemberError, match="another key"):
+        identity_of(key, leaf)
+
+
+async def test_nobody_joins_without_the_pinned_ca(clusters: tuple[Member, Member]) -> None:
     east, west = clusters
     token = msgspec.structs.replace(token_for(west, east), ca_pin="0" * 64)
     with pytest.raises(ExchangeError, match="not the one that the token vouches for"):
@@ -203,7 +274,7 @@ async def test_nobody_joins_without_the_pinned_ca(clusters: tuple[Operator, Oper
         await join("west", spent)
 
 
-async def test_what_a_cluster_may_not_say(clusters: tuple[Operator, Operator]) -> None:
+async def test_what_a_cluster_may_not_say(clusters: tuple[Member, Member]) -> None:
     """Nothing of ours, nothing for others, and nothing without its object."""
     east, west = clusters
     good = own_document(west.app)
