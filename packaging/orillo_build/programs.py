@@ -26,6 +26,7 @@ BYTECODE = (
     "msgspec",
     "platformdirs",
     "pygments",
+    "pyroute2",
     "rich",
     "segno",
     "textual",
@@ -114,6 +115,7 @@ _DAEMON = (
     "cryptography",
     "httpcore",
     "httpx",
+    "pyroute2",
     "vici",
 )
 

@@ -40,8 +40,12 @@ _DATETIME = (
     "from _datetime import datetime_CAPI, UTC\n"
     "__all__ = ('date', 'datetime', 'time', 'timedelta', 'timezone', 'tzinfo', 'MINYEAR', 'MAXYEAR', 'UTC')\n"
 )
+_SETTINGS = "AF_BRIDGE = 7\ndata_plugins_pkgs = data_plugins_path = ()\n"
 
 TRIMS = (
+    Trim("pyroute2", "", "", "the package imports all that it has; we use its messages"),
+    Trim("pyroute2.config", "", _SETTINGS, "for sockets, but for a number and what is not set"),
+    Trim("pyroute2.netlink.rtnl.ifinfmsg", "import pkgutil\n", "", "only for plugins, and there are none"),
     Trim("vici", "", "", "its session blocks; we use its coding of packets"),
     Trim("msgspec", _MSGSPEC, "from . import json, structs\n", "the formats that no document of ours has"),
     Trim("msgspec.json", "from ._json_schema import schema, schema_components\n", "", "never asked for"),

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from appliance.netcore.kernel.netlink_wire import Message
+from appliance.netcore.kernel.netlink_messages import Message
 from appliance.netcore.kernel.rtnetlink import Netlink
 from appliance.netcore.plan.values import Address
 

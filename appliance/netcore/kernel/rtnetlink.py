@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernel's network tables over one netlink socket: links, addresses, routes and rules (rtnetlink(7)).
 
-The socket is Python's own and the messages are `netlink_wire`'s: a library that knows all of rtnetlink is a
-fifth of the idle daemon, and takes half a second to read the routes of a thousand peers (ARCHITECTURE.md).
+The socket is Python's own, the messages are pyroute2's (`netlink_messages`). Where a thousand routes only
+have to be compared with what they were, they are not read at all (`Netlink.digest`).
 """
 
 import asyncio
@@ -10,21 +10,20 @@ import errno
 import hashlib
 import os
 import socket
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from socket import if_nametoindex
 from types import TracebackType
 
 from appliance.netcore.errors import DoorError, NotYetError
-from appliance.netcore.kernel.netlink_wire import (
-    ATTRIBUTES,
+from appliance.netcore.kernel.netlink_messages import (
     FAMILIES,
     HEADER,
     KINDS,
+    Answer,
     Message,
-    attribute,
-    messages,
+    answers,
+    read,
     request,
 )
 from appliance.netcore.plan.values import Address
@@ -40,16 +39,10 @@ ABSENT = frozenset({errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL
 _SOL_NETLINK, _EXT_ACK, _STRICT = 270, 11, 12
 _REQUEST, _ACK, _DUMP, _INTERRUPTED = 0x1, 0x4, 0x300, 0x10
 _CREATE, _REPLACE, _EXCLUSIVE = 0x400, 0x100, 0x200
-_ERROR, _DONE = 2, 3
-_HAS_WORDS, _WORDS = 0x200, 1
-_ERRNO = struct.Struct("=i")
 #: The flags of a request for a new object, by the command.
 _NEW = {"add": _CREATE | _EXCLUSIVE, "replace": _CREATE | _REPLACE, "set": 0}
 #: A dump that a change cut across is asked for again, so often.
 _TRIES = 5
-
-_ROUTE_TYPES = {"unicast": 1, "blackhole": 6, "unreachable": 7, "throw": 9}  # rtnetlink(7), RTN_*
-_RULE_TO_TABLE = 1
 
 
 class RefusedError(DoorError):
@@ -78,10 +71,10 @@ class Dump:
     """The objects of one table; each is read when it is looked at, so that thousands take little memory."""
 
     table: str
-    bodies: tuple[bytes, ...]
+    objects: tuple[bytes, ...]
 
     def __iter__(self) -> Iterator[Message]:
-        return (Message(KINDS[self.table], body) for body in self.bodies)
+        return (read(KINDS[self.table].form, one) for one in self.objects)
 
 
 class Netlink:
@@ -114,11 +107,7 @@ class Netlink:
         """Ask for one change; `what` names the object in the error. Raises `RefusedError` and `DoorError`."""
         kind = KINDS[table]
         number, flags = (kind.delete, 0) if command == "del" else (kind.new, _NEW[command])
-        if isinstance(name := fields.get("type"), str):
-            fields["type"] = _ROUTE_TYPES[name]
-        if table == "rule":
-            fields["action"] = _RULE_TO_TABLE
-        await self._ask(what, number, flags | _ACK, request(table, fields))
+        await self._ask(what, table, number, flags | _ACK, fields)
 
     async def remove(self, what: str, table: str, /, **fields: object) -> bool:
         """Delete one object; whether it was there. Errors as `change`."""
@@ -136,11 +125,12 @@ class Netlink:
         `of` leaves out the routes of any other routing table, where the kernel can do so (4.20 and later).
         Raises `DoorError`.
         """
-        fields = {} if version is None else {"family": FAMILIES[version]}
-        body = request(table, fields if of is None else {**fields, "table": of})
+        fields: dict[str, object] = {} if version is None else {"family": FAMILIES[version]}
+        if of is not None:
+            fields["table"] = of
         for _ in range(_TRIES):
             try:
-                found, whole = await self._ask(f"the {table} table", KINDS[table].get, _DUMP, body)
+                found, whole = await self._ask(f"the {table} table", table, KINDS[table].get, _DUMP, fields)
             except RefusedError as error:
                 if of is not None and error.code == errno.ENOENT:
                     # A routing table is there from its first route on.
@@ -158,31 +148,34 @@ class Netlink:
         seen = hashlib.sha256()
         asked = [("link", None, None), ("addr", None, None), ("rule", 4, None), ("rule", 6, None)]
         for table, version, of in [*asked, *(("route", v, t) for v in FAMILIES for t in routing_tables)]:
-            for body in (await self.dump(table, version, of=of)).bodies:
-                seen.update(_steady(table, body))
+            for one in (await self.dump(table, version, of=of)).objects:
+                seen.update(_steady(table, one))
         return seen.digest()
 
     async def lookup(self, towards: Address) -> "Message | None":
         """The route that a packet of ours would take; None if there is none. Raises `DoorError`."""
-        fields = {"family": FAMILIES[towards.version], "dst_len": towards.max_prefixlen}
-        body = KINDS["route"].head(fields) + attribute(ATTRIBUTES["RTA_DST"], towards.packed)
+        kind, fields = KINDS["route"], {"family": FAMILIES[towards.version], "dst": str(towards)}
         try:
-            found, _ = await self._ask(f"the route to {towards}", KINDS["route"].get, 0, body)
+            found, _ = await self._ask(f"the route to {towards}", "route", kind.get, 0, fields)
         except RefusedError as error:
             if error.code in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES):
                 return None
             raise
-        return Message(KINDS["route"], found[0]) if found else None
+        return read(kind.form, found[0]) if found else None
 
     async def links(self) -> dict[str, RawLink]:
         """Every link of the host by name."""
         return {link.name: link for link in map(_raw_link, await self.dump("link"))}
 
-    async def _ask(self, what: str, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
-        """The bodies of the answers, and whether no change cut across them."""
+    async def _ask(
+        self, what: str, table: str, kind: int, flags: int, fields: Mapping[str, object]
+    ) -> tuple[list[bytes], bool]:
+        """The answers, and whether no change cut across them."""
         try:
             async with self._turn, asyncio.timeout(_TIMEOUT):
-                return await self._exchange(what, kind, flags | _REQUEST, body)
+                self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+                message = request(table, kind, flags | _REQUEST, self._sequence, fields)
+                return await self._exchange(what, message, one=not flags & (_DUMP | _ACK))
         except TimeoutError as error:
             self.close()
             raise DoorError(f"the kernel did not answer about {what}") from error
@@ -190,25 +183,24 @@ class Netlink:
             self.close()
             raise DoorError(f"netlink failed about {what}: {error.strerror or error}") from error
 
-    async def _exchange(self, what: str, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
+    async def _exchange(self, what: str, message: bytes, *, one: bool) -> tuple[list[bytes], bool]:
+        """Send, and receive to the end, which after `one` answer nobody tells."""
         if self._socket is None:
             self._socket = _open()
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        header = HEADER.pack(HEADER.size + len(body), kind, flags, self._sequence, 0)
-        self._socket.send(header + body)
+        self._socket.send(message)
         found: list[bytes] = []
         whole = True
         while True:
             data = await asyncio.get_running_loop().sock_recv(self._socket, _BUFFER)
-            for answer, answer_flags, sequence, content in messages(data):
-                if sequence != self._sequence:
+            for answer in answers(data):
+                if answer.sequence != self._sequence:
                     continue  # to a request that was given up
-                whole = whole and not answer_flags & _INTERRUPTED
-                if answer in (_ERROR, _DONE):
-                    _judge(what, content, answer_flags)
+                whole = whole and not answer.flags & _INTERRUPTED
+                if answer.is_end:
+                    _judge(what, answer)
                     return found, whole
-                found.append(content)
-            if found and not flags & (_DUMP | _ACK):
+                found.append(answer.data)
+            if found and one:
                 return found, whole
 
 
@@ -224,31 +216,22 @@ def _open() -> socket.socket:
     return opened
 
 
-def _judge(what: str, content: bytes, flags: int) -> None:
-    """Raise `RefusedError` for an answer that is an error; 0 is an acknowledgement."""
-    code = -_ERRNO.unpack_from(content)[0] if len(content) >= _ERRNO.size else 0
-    if code > 0:
-        raise RefusedError(f"the kernel refused {what}: {_said(content, flags) or os.strerror(code)}", code)
+def _judge(what: str, answer: Answer) -> None:
+    """Raise `RefusedError` for an answer that is an error."""
+    code, said = answer.error()
+    if code:
+        raise RefusedError(f"the kernel refused {what}: {said or os.strerror(code)}", code)
 
 
-def _said(content: bytes, flags: int) -> str:
-    """The kernel's own words, behind the request that it repeats; mostly there are none."""
-    if not flags & _HAS_WORDS:
-        return ""
-    length = HEADER.unpack_from(content, _ERRNO.size)[0]
-    words = Message(None, content[_ERRNO.size + ((length + 3) & ~3) :]).raw(_WORDS)
-    return (words or b"").rstrip(b"\0").decode(errors="replace")
-
-
-def _steady(table: str, body: bytes) -> bytes:
+def _steady(table: str, one: bytes) -> bytes:
     """What of an object stays while nothing happens: links count packets, and addresses count down."""
     if table == "link":
-        return repr(_raw_link(Message(KINDS["link"], body))).encode()
+        return repr(_raw_link(read(KINDS[table].form, one))).encode()
     if table == "addr":
-        message = Message(KINDS["addr"], body)
-        mine = f"{message.address('IFA_ADDRESS')} {message.address('IFA_LOCAL')}"
-        return body[: KINDS["addr"].form.size] + mine.encode()
-    return body
+        message = read(KINDS[table].form, one)
+        fixed = [message.field(name) for name in ("family", "prefixlen", "flags", "scope", "index")]
+        return f"{fixed} {message.address('IFA_ADDRESS')} {message.address('IFA_LOCAL')}".encode()
+    return one[HEADER.size :]
 
 
 def index_of(link: str) -> int:

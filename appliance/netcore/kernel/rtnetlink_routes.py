@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from appliance.netcore.errors import NotYetError
-from appliance.netcore.kernel.netlink_wire import Message
+from appliance.netcore.kernel.netlink_messages import Message
 from appliance.netcore.kernel.rtnetlink import Netlink, RefusedError, family, index_of
 from appliance.netcore.plan.values import Address
 from appliance.netcore.spec import (
@@ -184,6 +184,7 @@ def _rule_fields(rule: Rule) -> dict[str, object]:
         "priority": rule.priority,
         "table": rule.table,
         "protocol": PROTOCOL,
+        "action": _RULE_TO_TABLE,
         **source,
     }
 

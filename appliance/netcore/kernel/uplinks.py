@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
-from appliance.netcore.kernel.netlink_wire import Message
+from appliance.netcore.kernel.netlink_messages import Message
 from appliance.netcore.kernel.rtnetlink import Netlink
 from appliance.netcore.plan.values import Address
 from appliance.netcore.spec import HOLDER, OWN_TABLE, PRIORITY, TABLE, TUNNEL_PREFIX

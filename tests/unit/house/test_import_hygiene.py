@@ -10,11 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PURE = ("appliance.netcore.plan", "appliance.netcore.desired", "appliance.netcore.health", "cloud.planner")
-IO = ("asyncio", "socket", "ssl", "subprocess", "sqlite3", "httpx", "h11", "vici", "aiohttp")
+IO = ("asyncio", "socket", "ssl", "subprocess", "sqlite3", "httpx", "h11", "pyroute2", "vici", "aiohttp")
 DOORS = {
     "vici": ("appliance/netcore/charon/",),
     "httpx": ("appliance/sync/client.py", "cloud/source/"),
     "h11": ("appliance/sync/http.py",),
+    "pyroute2": ("appliance/netcore/kernel/netlink_messages.py",),
     "aiohttp": ("cloud/endpoint/",),
     "textual": ("appliance/tui/",),
     "rich": ("appliance/tui/face.py",),
