@@ -25,7 +25,7 @@ _SCRIPT = """
 set -e
 mount -t proc proc "$0/proc"
 for place in dev sys; do mount --rbind "/$place" "$0/$place"; done
-exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/orillo "$@"
+exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin ${TERM:+TERM=$TERM} /usr/bin/orillo "$@"
 """
 
 
@@ -37,7 +37,7 @@ class CleanRoot:
 
     @property
     def program(self) -> tuple[str, ...]:
-        """The appliance in this root, as the first words of a command; its environment is empty."""
+        """The appliance in this root, as the first words of a command; of our environment it has TERM."""
         return ("unshare", "--mount", "--propagation", "private", "sh", "-c", _SCRIPT, str(self.path))
 
     def installation(self, namespace: str) -> Installation:

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
@@ -146,11 +146,10 @@ def package(architecture: str) -> Path:
     return max(made, key=lambda path: path.stat().st_mtime)
 
 
-def build(namespaces: Namespaces, guests: dict[str, Guest], inside: Collection[str] = ()) -> World:
+def build(namespaces: Namespaces, guests: dict[str, Guest]) -> World:
     """Everything up to every box enrolled and started. `guests` says which guest each box is.
 
-    Those in `inside` enrol by themselves. For the others the same code does it before they start, outside,
-    since it takes the emulation a minute.
+    Enrolled by the same code, but outside and before they start, since it takes the emulation a minute.
     """
     started = time.monotonic()
     namespaces.build(topology())
@@ -164,8 +163,7 @@ def build(namespaces: Namespaces, guests: dict[str, Guest], inside: Collection[s
     machines = {name: _machine(namespaces, name, found) for name, found in guests.items()}
     world = World(namespaces, operator, wire, {name: Box(machine) for name, machine in machines.items()})
     for name, machine in machines.items():
-        if name not in inside:
-            machine.files["state"] = _enrolled(world, name)
+        machine.files["state"] = _enrolled(world, name)
         machine.power_on()
     with ThreadPoolExecutor(len(machines)) as workers:
         list(workers.map(lambda name: _start(world, name), machines))
@@ -176,9 +174,19 @@ def build(namespaces: Namespaces, guests: dict[str, Guest], inside: Collection[s
 def _machine(namespaces: Namespaces, name: str, found: Guest) -> Machine:
     bridge, address = _PLACES[name]
     nic = Nic(f"t-{name}", bridge, f"52:54:00:00:00:{int(address.ip) & 0xFF:02x}")
+    return machine(namespaces, name, found, nic)
+
+
+def machine(namespaces: Namespaces, name: str, found: Guest, nic: Nic) -> Machine:
+    """A machine at the internet's host, with the appliance beside it in its `files`."""
     where = (namespaces.name(INTERNET), namespaces.workdir / name)
     tree = _appliance(namespaces.workdir, found.architecture)
     return Machine(name, found, *where, nics=(nic,), files={"package": tree})
+
+
+def set_up(machine: Machine, address: IPv4Interface, gateway: IPv4Address) -> None:
+    """Put the appliance in its place, without starting it, and the machine on the net."""
+    machine.script(_SET_UP.format(name=machine.name, address=address, gateway=gateway))
 
 
 def _appliance(workdir: Path, architecture: str) -> Path:
@@ -223,12 +231,9 @@ status:
 def _start(world: World, name: str) -> None:
     box, (bridge, address) = world.boxes[name], _PLACES[name]
     box.machine.wait()
-    box.machine.script(_SET_UP.format(name=name, address=address, gateway=_GATEWAYS[bridge].ip))
+    set_up(box.machine, address, _GATEWAYS[bridge].ip)
     world.before[name] = box.state()
-    if "state" in box.machine.files:
-        box.machine.script("mkdir -p /var/lib; cp -a /media/vm/state /var/lib/orillo")
-    else:
-        box.enroll(world.operator.token(name))
+    box.machine.script("mkdir -p /var/lib; cp -a /media/vm/state /var/lib/orillo")
     box.start()
 
 
