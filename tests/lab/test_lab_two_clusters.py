@@ -5,6 +5,7 @@ One world for all tests, which are in this order.
 """
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from tests.lab.wait import hold, until
 
 pytestmark = pytest.mark.lab
 
+#: How long new connections may fail after a gateway's death, in seconds.
+FAILOVER = 5.0
+#: A connection in the lab takes some milliseconds; in seconds.
+_IMPATIENT = 0.5
 _POOLS = ("10.200.0.0/16", "10.254.0.0/16", *(pool for name in CLUSTERS for pool in OVERLAY[name]))
 
 
@@ -29,9 +34,13 @@ _POOLS = ("10.200.0.0/16", "10.254.0.0/16", *(pool for name in CLUSTERS for pool
 def clusters() -> Iterator[dict[str, Cluster]]:
     with tempfile.TemporaryDirectory(prefix="orillo-lab-") as directory:
         namespaces = Namespaces(Path(directory))
+        built = dict[str, Cluster]()
         try:
-            yield build(namespaces)
+            built |= build(namespaces)
+            yield built
         finally:
+            for cluster in built.values():
+                cluster.close()
             namespaces.remove()
 
 
@@ -58,7 +67,6 @@ def test_a_service_of_another_cluster_is_reached_by_its_name(clusters: dict[str,
     token = east.operator.token("west")
     west.operator.must("cluster", "join", "-", feed=token + "\n")
     expect(east, "west-worker-pod", 40)
-    expect(east, "west-worker-pod", what="worker")
     assert "east-hub" in west.operator.must("cluster", "list")
     for wire in (line, between):
         wire.stop()
@@ -69,15 +77,45 @@ def test_a_service_of_another_cluster_is_reached_by_its_name(clusters: dict[str,
 
 def test_the_nearest_answers_and_the_far_one_when_it_is_gone(clusters: dict[str, Cluster]) -> None:
     east, west = clusters["east"], clusters["west"]
-    east.offer("worker")
-    expect(east, "east-worker-pod")
+    east.offer("edge")
+    expect(east, "east-edge-pod")
     expect(west, "west-worker-pod")
-    assert {answer(east) for _ in range(5)} == {"east-worker-pod"}
-    east.offer()
-    expect(east, "west-worker-pod")
-    # What stands behind the far gateway is its own cluster's business: an edge, now.
+    assert {answer(east) for _ in range(5)} == {"east-edge-pod"}
+    # An edge behind the far gateway, seen from an edge and from a worker.
+    west.offer()
+    expect(west, "east-edge-pod")
+    expect(west, "east-edge-pod", what="worker")
     west.offer("edge")
+    east.offer()
     expect(east, "west-edge-pod")
+
+
+def test_a_gateway_dies(clusters: dict[str, Cluster]) -> None:
+    """Each new connection goes by one of the other cluster's gateways: soon by the one that is left."""
+    east, west = clusters["east"], clusters["west"]
+    until(lambda: tunnels(east) == "2/2", "both gateways are reached", 40, 0.5)
+    hold(lambda: answer(east) == "west-edge-pod", "both of them carry", 2, 0.1)
+    west.lose_power("spare")
+    silence = last_failure(east, 8)
+    assert silence <= FAILOVER, f"connections failed until {silence:.1f} s after the gateway's death"
+    until(lambda: tunnels(east) == "1/2", "that it is gone is told", 30, 0.5)
+    west.get_power("spare")
+    until(lambda: tunnels(east) == "2/2", "it is back", 60, 0.5)
+
+
+def last_failure(cluster: Cluster, seconds: float) -> float:
+    """Connect over and over for so long: how far from now the last one that failed was begun."""
+    began, last = time.monotonic(), 0.0
+    while (now := time.monotonic()) < began + seconds:
+        if not cluster.pods["edge"].who_answers(NAME, SERVICE_PORT, patience=_IMPATIENT):
+            last = now - began
+    return last
+
+
+def tunnels(cluster: Cluster) -> str:
+    """How many of the other's gateways the operator knows to be reached."""
+    (other,) = cluster.operator.read("cluster", "list")["clusters"]
+    return str(other["tunnels"])
 
 
 def test_nothing_but_what_is_offered_is_reached(clusters: dict[str, Cluster]) -> None:
@@ -93,7 +131,7 @@ def test_nothing_but_what_is_offered_is_reached(clusters: dict[str, Cluster]) ->
 
 def opens(address: str, port: int, ns: str) -> bool:
     """Whether a TCP connection can be made; bash(1) makes one of a path below /dev/tcp."""
-    return attempt("timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}", ns=ns).ok
+    return attempt("timeout", "1.5", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}", ns=ns).ok
 
 
 def echoes(address: str, ns: str) -> bool:
@@ -115,7 +153,9 @@ def test_a_silent_cluster_keeps_its_services(clusters: dict[str, Cluster]) -> No
     east.operator.start()
     expect(east, "west-edge-pod")
     # With its tunnels gone too, nothing leaves in clear, and nobody answers.
-    west.devices["hub"].kill(Daemon.CHARON)
+    for gateway in ("hub", "spare"):
+        west.devices[gateway].kill(Daemon.CHARON)
     until(lambda: answer(east) == "", "nobody answers", 15, 0.2)
-    west.devices["hub"].start(Daemon.CHARON)
+    for gateway in ("hub", "spare"):
+        west.devices[gateway].start(Daemon.CHARON)
     expect(east, "west-edge-pod", 40)

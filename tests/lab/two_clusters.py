@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two clusters with equal prefixes for pods, each of an operator, a connector, a worker, and an edge.
+"""Two clusters with equal prefixes for pods, each of an operator, connectors, and an edge; one has a worker.
 
-    east-operator, -hub, -worker ── public ── inet ── public ── west-operator, -hub, -worker
-                      east-edge (masqueraded) ══╝  ╚══ west-edge (masqueraded)
+    east-operator, -hub ── public ── inet ── public ── west-operator, -hub, -spare, -worker
+             east-edge (masqueraded) ══╝  ╚══ west-edge (masqueraded)
 
-On each worker and on each edge a server answers at the same port with its own name.
+On the worker and on each edge a server answers at the same port with its own name. With `./dev kube clusters`
+each operator has a real API server.
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, ip_address
+from pathlib import Path
 
+from tests.kube.server import assets
 from tests.lab.demo import manifests
 from tests.lab.device import Device
+from tests.lab.kube_operator import KubeOperator
 from tests.lab.namespaces import Namespaces
 from tests.lab.operator import Operator, init_options
 from tests.lab.pods import PORT, Pod
@@ -24,16 +29,19 @@ from tests.lab.topology import End, Host, HostRole, Link, NatKind, Route, Topolo
 
 CLUSTERS = ("east", "west")
 OVERLAY = {"east": ("10.251.0.0/24", "fd00:251::/64"), "west": ("10.252.0.0/24", "fd00:252::/64")}
+#: What either allots to pods: the default.
+PODS = ("10.200.0.0/16", "fd00:200::/48")
 SERVICE, SERVICE_PORT = "web", 80
 NAME = f"{SERVICE}.default.svc.global"
 
 _AT_ONCE = 4
 _GATEWAY = IPv4Address("203.0.113.1")
-_HOSTS = ("operator", "hub", "worker")
+#: The devices in each cloud.
+CLOUD = {"east": ("hub",), "west": ("hub", "spare", "worker")}
 PUBLIC = {
     f"{cluster}-{host}": IPv4Address(f"203.0.113.{10 * (1 + number) + place}")
     for number, cluster in enumerate(CLUSTERS)
-    for place, host in enumerate(_HOSTS)
+    for place, host in enumerate(("operator", *CLOUD[cluster]))
 }
 _SITES = {
     f"{cluster}-edge": site(f"{cluster}-edge", number, NatKind.MASQUERADE, ())
@@ -98,21 +106,36 @@ class Cluster:
     def offer(self, *which: str) -> None:
         """The service with these pods behind it, for every cluster."""
         backends = {self.host(what): self.pods[what].addresses for what in which}
-        documents = [json.loads(text) for text in _service(backends)]
-        self.operator.must("apply", "-f", "-", feed="\n---\n".join(map(json.dumps, documents)))
+        file = self.namespaces.workdir / f"{self.name}-service.yaml"
+        self.operator.apply(manifests.write(file, *(f"{text}\n" for text in _service(backends))))
+
+    def close(self) -> None:
+        """End its API server, if it has one; the rest goes with the namespaces."""
+        if isinstance(self.operator, KubeOperator):
+            self.operator.cluster.close()
+
+    def lose_power(self, what: str) -> None:
+        """A device of the cloud goes without a word, and its cable is dead at the other end."""
+        self.namespaces.unplug(_public_link(self.host(what)).b)
+        self.devices[what].kill()
+
+    def get_power(self, what: str) -> None:
+        """It is back."""
+        self.namespaces.plug_in(_public_link(self.host(what)).b)
+        self.devices[what].start()
 
 
 def _service(backends: Mapping[str, Sequence[object]]) -> list[str]:
     labels = {"orillo.io/global": "true"}
     port = {"name": "http", "port": SERVICE_PORT, "protocol": "TCP"}
     spec = {"clusterIP": "10.96.0.10", "ports": [port]}
-    metadata = {"name": SERVICE, "labels": labels}
+    metadata = {"name": SERVICE, "namespace": "default", "labels": labels}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
     endpoints = [{"addresses": [str(addresses[0])], "nodeName": node} for node, addresses in backends.items()]
     part = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {"name": f"{SERVICE}-1", "labels": {"kubernetes.io/service-name": SERVICE}},
+        "metadata": metadata | {"name": f"{SERVICE}-1", "labels": {"kubernetes.io/service-name": SERVICE}},
         "addressType": "IPv4",
         "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
         "endpoints": endpoints,
@@ -124,10 +147,10 @@ def build(namespaces: Namespaces) -> dict[str, Cluster]:
     """Both, each with its service and without a word to the other."""
     namespaces.build(topology())
     clusters = {name: _cluster(namespaces, name) for name in CLUSTERS}
-    devices = [(cluster, what) for cluster in clusters.values() for what in ("hub", "worker", "edge")]
+    devices = [(cluster, what) for name, cluster in clusters.items() for what in (*CLOUD[name], "edge")]
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         list(workers.map(lambda pair: pair[0].add(pair[1]), devices))
-        pods = [(cluster, what) for cluster, what in devices if what != "hub"]
+        pods = [(cluster, what) for cluster, what in devices if what in ("worker", "edge")]
         list(workers.map(lambda pair: pair[0].add_pod(pair[1]), pods))
     return clusters
 
@@ -136,14 +159,23 @@ def _cluster(namespaces: Namespaces, name: str) -> Cluster:
     workdir, (other,) = namespaces.workdir, set(CLUSTERS) - {name}
     host = f"{name}-operator"
     place = Installation(Product().cloud, workdir / host, namespaces.name(host))
-    operator = Operator(place, workdir / host / "serve.log")
+    log, programs = (
+        workdir / host / "serve.log",
+        assets() if os.environ.get("ORILLO_LAB_KUBERNETES") else None,
+    )
+    operator = KubeOperator(place, log, programs=programs, pools=PODS) if programs else Operator(place, log)
     operator.init(name, *init_options(str(PUBLIC[host]), overlay_pool=OVERLAY[name]))
     operator.start()
-    nodes = [_node(f"{name}-{what}", what == "hub") for what in ("hub", "worker")]
+    nodes = [_node(f"{name}-{what}", what != "worker") for what in CLOUD[name]]
     cluster = f"apiVersion: orillo.io/v1alpha1\nkind: Cluster\nmetadata: {{name: {other}}}\n"
     documents = [*nodes, manifests.edge(f"{name}-edge"), cluster]
     operator.apply(manifests.write(workdir / f"{name}.yaml", *documents))
     return Cluster(name, namespaces, operator)
+
+
+def _operator(place: Installation, log: Path) -> Operator:
+    programs = assets() if os.environ.get("ORILLO_LAB_KUBERNETES") else None
+    return KubeOperator(place, log, programs=programs, pools=PODS) if programs else Operator(place, log)
 
 
 def _node(name: str, connector: bool) -> str:
