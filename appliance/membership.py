@@ -30,6 +30,7 @@ from appliance.sync.follow import Follower, Listeners
 from appliance.sync.hands import HERE, Hands
 from appliance.sync.identity import DeviceIdentity, load_identity
 from appliance.sync.imported import Imported, load_imported
+from appliance.sync.proxy import proxy_of
 from appliance.sync.store import Held, PlanStore
 from appliance.sync.timing import Timing
 from appliance.trial import Sign, Verdict
@@ -215,7 +216,8 @@ class Membership:
             control=self._control_changed,
         )
         timing = Timing(now=self._clock.now)
-        return Follower(self._paths, device, self.held, ControlClient, tell, timing, self._hands)
+        connect = partial(ControlClient, proxy=proxy_of(self._paths))
+        return Follower(self._paths, device, self.held, connect, tell, timing, self._hands)
 
     def _keep(self) -> Held | None:
         """The plan to go back to if the one that is about to come proves bad."""

@@ -17,6 +17,9 @@ port = 9410
 
 [update]
 confirm_within = 120       # seconds that a new release has to bring back what worked before it
+
+[proxy]
+url = "http://192.0.2.80:3128"  # the web proxy that the control endpoint and updates are reached through
 """
 
 from ipaddress import ip_address
@@ -65,6 +68,16 @@ class Update(msgspec.Struct, frozen=True):
     confirm_within: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 120
 
 
+#: TLS runs inside the tunnel, so the way to the proxy itself is plain.
+ProxyUrl = Annotated[str, msgspec.Meta(pattern=r"^(http://[^\s\"']+)?$")]
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """The web proxy to go by; name and password may stand in its address. Tunnels go their own way."""
+
+    url: ProxyUrl = ""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The whole file."""
 
@@ -73,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True):
     kernel: Kernel = Kernel()
     metrics: Metrics = Metrics()
     update: Update = Update()
+    proxy: Proxy = Proxy()
 
 
 def load_settings(path: Path) -> Settings:
@@ -97,7 +111,14 @@ def load_settings(path: Path) -> Settings:
 
 def _refuse_unknown(path: Path, document: dict[str, Any]) -> None:
     """By hand, so that the error names what would have been right."""
-    sections = {"log": Log, "dns": Dns, "kernel": Kernel, "metrics": Metrics, "update": Update}
+    sections = {
+        "log": Log,
+        "dns": Dns,
+        "kernel": Kernel,
+        "metrics": Metrics,
+        "update": Update,
+        "proxy": Proxy,
+    }
     known = {name: section.__struct_fields__ for name, section in sections.items()}
     for section, content in document.items():
         if section not in known:

@@ -11,6 +11,7 @@ from appliance.netcore.plan.values import Address
 from appliance.netcore.probe import names
 from appliance.netcore.probe.ike import Answer
 from appliance.netcore.probe.ports import Knock, knock
+from appliance.sync.proxy import proxy_of
 
 _PATIENCE = 2.5
 _BURST, _SPACING = 20, 0.05
@@ -26,11 +27,12 @@ def control_address(box: Box) -> tuple[str, int] | None:
 
 
 async def knock_control(box: Box) -> Knock | None:
-    """Whether the control endpoint's port answers."""
+    """Whether the control endpoint's port answers; that of the proxy, where the way leads through one."""
     where = control_address(box)
     if where is None:
         return None
-    return await box.once("knock", lambda: knock(*where, _PATIENCE))
+    near = (proxy.host, proxy.port) if (proxy := proxy_of(box.paths)) else where
+    return await box.once("knock", lambda: knock(*near, _PATIENCE))
 
 
 async def ask_resolver(box: Box, server: Address) -> names.Answer | None:

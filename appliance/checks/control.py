@@ -2,6 +2,7 @@
 """The control endpoint: step by step, from its name to an answer of its own."""
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from appliance.checks.membership import load_chain
 from appliance.netcore.health.kind import Finding
 from appliance.netcore.plan.exchange import REVOKED, TRUST_PATH
 from appliance.netcore.probe.ports import Knock, http_head
+from appliance.sync.errors import ControlError
 from appliance.sync.identity import DeviceIdentity
+from appliance.sync.proxy import Proxy, proxy_of, tunnel
 
 _PATIENCE = 3.0
 _LARGEST = 1 << 20
@@ -50,38 +53,55 @@ async def control(box: Box) -> list[Finding]:
         Knock.REFUSED: "control-refused",
         Knock.BLOCKED: "firewall-foreign-output",
     }
+    proxy = proxy_of(box.paths)
     if knocked in by_knock:
         about = where.about if knocked is not Knock.BLOCKED else {"target": "the control endpoint"}
-        found = [Finding(by_knock[knocked], f"TCP to {where}: {knocked}", about)]
-        return found + await _portal(where)
-    found = await _converse(device, where, box)
-    return found + (await _portal(where) if found else [])
+        found = [Finding(by_knock[knocked], f"TCP to {proxy or where}: {knocked}", about)]
+    else:
+        found = await _converse(device, where, proxy, box.now)
+    # Plain HTTP that goes past the proxy would say nothing of the way that is taken.
+    return found + (await _portal(where) if found and proxy is None else [])
 
 
-async def _converse(device: DeviceIdentity, where: _Where, box: Box) -> list[Finding]:
+async def _converse(
+    device: DeviceIdentity, where: _Where, proxy: Proxy | None, now: datetime
+) -> list[Finding]:
     try:
         context = load_chain(device)
     except (OSError, ssl.SSLError):
         return []  # The identity's own check says so.
     try:
         async with asyncio.timeout(_PATIENCE):
-            head, body = await _get(where, context)
+            head, body = await _get(where, proxy, context)
+    except ControlError as error:
+        return [Finding("proxy-in-the-way", str(error), where.about)]
     except ssl.SSLCertVerificationError as error:
-        return [await _mistrusted(error, where)]
+        return [await _mistrusted(error, where, proxy)]
     except ssl.SSLError as error:
-        return [await _no_tls(error, where)]
+        return [await _no_tls(error, where, proxy)]
     except TimeoutError:
         return [
             Finding("control-failing", f"{where} accepts a connection and then says nothing", where.about)
         ]
     except (OSError, EOFError) as error:
         return [Finding("identity-rejected", f"{where} hung up after the handshake: {error}", where.about)]
-    return _judge(head, body, where, box.now)
+    return _judge(head, body, where, now)
 
 
-async def _get(where: _Where, context: ssl.SSLContext) -> tuple[str, str]:
+async def _connect(
+    where: _Where, proxy: Proxy | None, context: ssl.SSLContext
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """TLS with the control endpoint, by the agent's way. Raises `ControlError` for a proxy's no."""
+    if proxy is None:
+        return await asyncio.open_connection(where.host, where.port, ssl=context)
+    found = await asyncio.get_running_loop().getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
+    sock = await tunnel(proxy, str(found[0][4][0]), where.host, where.port)
+    return await asyncio.open_connection(sock=sock, ssl=context, server_hostname=where.host)
+
+
+async def _get(where: _Where, proxy: Proxy | None, context: ssl.SSLContext) -> tuple[str, str]:
     """Head and body of an answer over mutual TLS."""
-    reader, writer = await asyncio.open_connection(where.host, where.port, ssl=context)
+    reader, writer = await _connect(where, proxy, context)
     try:
         request = f"GET {TRUST_PATH} HTTP/1.1\r\nHost: {where.host}\r\nConnection: close\r\n\r\n"
         writer.write(request.encode())
@@ -118,16 +138,16 @@ def _seconds_off(date: str, now: datetime) -> float:
         return 0.0
 
 
-async def _mistrusted(error: ssl.SSLCertVerificationError, where: _Where) -> Finding:
+async def _mistrusted(error: ssl.SSLCertVerificationError, where: _Where, proxy: Proxy | None) -> Finding:
     if error.verify_code in _NAMES:
         return Finding("control-certificate-name", error.verify_message, where.about)
     if error.verify_code in _DATES:
         return Finding("control-certificate-expired", error.verify_message, where.about)
-    issuer = await _issuer(where)
+    issuer = await _issuer(where, proxy)
     return Finding("tls-intercepted", f"its certificate is from {issuer}, not from our CA", where.about)
 
 
-async def _issuer(where: _Where) -> str:
+async def _issuer(where: _Where, proxy: Proxy | None) -> str:
     """Who signed the certificate that is shown to us, believed by nobody."""
     # X.509 in Python is big, and needed here only.
     from appliance.sync.identity_keys import issuer_of
@@ -137,19 +157,19 @@ async def _issuer(where: _Where) -> str:
     context.verify_mode = ssl.CERT_NONE
     try:
         async with asyncio.timeout(_PATIENCE):
-            _, writer = await asyncio.open_connection(where.host, where.port, ssl=context)
-    except (OSError, TimeoutError):
+            _, writer = await _connect(where, proxy, context)
+    except (OSError, TimeoutError, ControlError):
         return "somebody else"
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
     return issuer_of(shown)
 
 
-async def _no_tls(error: ssl.SSLError, where: _Where) -> Finding:
+async def _no_tls(error: ssl.SSLError, where: _Where, proxy: Proxy | None) -> Finding:
     reason = (error.reason or str(error)).lower().replace("_", " ")
     if "alert" in reason:
         return Finding("identity-rejected", f"{where}: {reason}", where.about)
-    head = await http_head(where.host, where.port, _PATIENCE)
+    head = await http_head(where.host, where.port, _PATIENCE) if proxy is None else ""
     status = head.partition("\r\n")[0]
     if " 407 " in f"{status} " or "\nvia:" in head.lower() or "\nproxy-" in head.lower():
         return Finding("proxy-in-the-way", f"{where} answers plain HTTP: {status}", where.about)

@@ -22,6 +22,7 @@ from appliance.netcore.probe.icmp import Pinger
 from appliance.netcore.probe.ike import Answer
 from appliance.netcore.probe.ports import Knock, knock
 from appliance.sync.client import unverified
+from appliance.sync.proxy import Proxy, proxy_of
 
 if TYPE_CHECKING:
     from appliance.netcore.plan.exchange import TrustAnswer
@@ -98,15 +99,17 @@ async def _facts(box: Box) -> list[Line]:
 async def _way_out(box: Box, token: Token) -> tuple[list[Line], list[Finding]]:
     lines: list[Line] = []
     findings: list[Finding] = []
+    proxy = proxy_of(box.paths)
     for what, url in (("enrolment", token.enroll_url), ("control", token.control_url)):
         parts = urlsplit(url)
         where, port = parts.hostname or "", parts.port or 443
-        answer = await knock(where, port, _PATIENCE)
-        lines.append(Line(what, answer is Knock.OPEN, f"TCP {where} port {port}: {answer}"))
+        answer = await knock(*((proxy.host, proxy.port) if proxy else (where, port)), _PATIENCE)
+        by = f" by {proxy}" if proxy else ""
+        lines.append(Line(what, answer is Knock.OPEN, f"TCP {where} port {port}{by}: {answer}"))
         codes = {Knock.OPEN: "", Knock.REFUSED: "control-refused", Knock.NO_NAME: "control-name-unknown"}
         if code := codes.get(answer, "control-silent"):
             findings.append(Finding(code, lines[-1].value, {"host": where, "port": str(port)}))
-    hubs = await _hubs(token)
+    hubs = await _hubs(token, proxy)
     if not hubs:
         lines.append(Line("hubs", True, "the operator named none to try"))
     asked = await asyncio.gather(*(_hub(box, text) for text in hubs))
@@ -125,10 +128,10 @@ async def _hub(box: Box, text: str) -> Asked:
     return await ask_address(box, address) if address else Asked(name=text)
 
 
-async def _hubs(token: Token) -> tuple[str, ...]:
+async def _hubs(token: Token, proxy: Proxy | None) -> tuple[str, ...]:
     """What the enrolment listener names; believed for nothing but where to send a probe."""
     try:
-        async with unverified(token) as client:
+        async with unverified(token, proxy) as client:
             answer: TrustAnswer = await client.trust()
     except (DoorError, ssl.SSLError):
         return ()

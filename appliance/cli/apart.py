@@ -47,11 +47,12 @@ async def _enroll(paths: Paths, order: Order) -> None:
 
 async def _renew(paths: Paths) -> None:
     from appliance.sync.control import ControlClient
+    from appliance.sync.proxy import proxy_of
 
     device = load_identity(paths)
     if device is None:
         raise IdentityError("the device is not enrolled")
-    client = ControlClient(device)
+    client = ControlClient(device, proxy_of(paths))
     try:
         await HERE.renew(paths, device, client)
     finally:

@@ -45,7 +45,10 @@ def keep(paths: Paths, digest: str, config: HostConfig) -> None:
     quiet = msgspec.structs.replace(config, token="")
     write_atomic(paths.host_state / _KEPT, msgspec.json.encode(Kept(digest, quiet), enc_hook=str), 0o600)
     settings = {name: getattr(config, name) for name in _SETTINGS if getattr(config, name)}
-    write_atomic(paths.host_state / "orillo.toml", toml(settings).encode(), 0o644)
+    if config.proxy.url:
+        settings["proxy"] = {"url": config.proxy.url}
+    # A proxy's address may hold a password.
+    write_atomic(paths.host_state / "orillo.toml", toml(settings).encode(), 0o600)
 
 
 def render(paths: Paths, config: HostConfig) -> None:
@@ -65,10 +68,7 @@ def shadow(config: HostConfig) -> str:
 
 def environment(config: HostConfig) -> str:
     """For our services (systemd.exec(5), EnvironmentFile=)."""
-    lines = [f"LANG={config.locale}"]
-    if config.proxy.url:
-        lines += [f"HTTPS_PROXY={config.proxy.url}", f"https_proxy={config.proxy.url}"]
-    return "\n".join(lines) + "\n"
+    return f"LANG={config.locale}\n"
 
 
 def toml(sections: dict[str, dict[str, object]]) -> str:

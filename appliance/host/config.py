@@ -12,6 +12,7 @@ import tomli
 
 from appliance.host.errors import HostConfigError
 from appliance.netcore.plan.values import Address
+from appliance.settings import Proxy
 
 #: RFC 1123, one label or several; link names as the kernel takes them; a crypt(5) hash; a password of WPA.
 HostName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$")]
@@ -20,7 +21,6 @@ Interface = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
 PasswordHash = Annotated[str, msgspec.Meta(pattern=r"^(\$[^:\s]+)?$")]
 Passphrase = Annotated[str, msgspec.Meta(pattern=r"^([\x20-\x7e]{8,63})?$")]
 Locale = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_]+(\.[A-Za-z0-9-]+)?$")]
-ProxyUrl = Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s\"']+)?$")]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^([^/\s][^/]*)?$")]
 
 
@@ -50,12 +50,6 @@ class Uplink(_Section, frozen=True):
         return self.link if self.vlan is None else f"{self.link}.{self.vlan}"
 
 
-class Proxy(_Section, frozen=True):
-    """The web proxy that the control endpoint is reached through."""
-
-    url: ProxyUrl = ""
-
-
 class Console(_Section, frozen=True):
     """Who may change something at the console: root, with this password (crypt(5)); nobody, without one."""
 
@@ -71,11 +65,11 @@ class HostConfig(_Section, frozen=True):
     plan: FileName = ""
     plan_key: str = ""
     uplink: tuple[Uplink, ...] = ()
-    proxy: Proxy = Proxy()
     console: Console = Console()
     log: dict[str, Any] = {}
     dns: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
+    proxy: Proxy = Proxy()
 
 
 def parse(text: str, where: str) -> HostConfig:

@@ -18,15 +18,21 @@ from appliance.sync.clock import at_least
 from appliance.sync.control import CSR, read_trust
 from appliance.sync.errors import ControlError
 from appliance.sync.http import ANSWER, CONNECT, SMALL, SOCKET_OPTIONS, Answer, Place
+from appliance.sync.proxy import Proxy
+from appliance.sync.proxy import refused as refused_by
 from appliance.sync.troubles import refused, trouble
 
 
 class _Http:
     """One pool of connections to one URL under one TLS context."""
 
-    def __init__(self, url: str, context: ssl.SSLContext) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext, proxy: Proxy | None) -> None:
         self.where = Place.of(url)
-        transport = httpx.AsyncHTTPTransport(verify=context, socket_options=SOCKET_OPTIONS, retries=0)
+        self._proxy = proxy
+        through = httpx.Proxy(proxy.url, headers=proxy.headers) if proxy is not None else None
+        transport = httpx.AsyncHTTPTransport(
+            verify=context, socket_options=SOCKET_OPTIONS, retries=0, proxy=through
+        )
         self._client = httpx.AsyncClient(base_url=url, transport=transport, trust_env=False)
 
     async def get(self, path: str) -> Answer:
@@ -49,6 +55,10 @@ class _Http:
                 method, path, content=body, headers=headers, auth=auth, timeout=timeout
             ) as response:
                 answer = Answer(response.status_code, "", await self._body(response))
+        except httpx.ProxyError as error:
+            if self._proxy is None:
+                raise trouble(error, str(self.where)) from error
+            raise refused_by(self._proxy, str(self.where), str(error)) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ssl.SSLError) as error:
             raise trouble(_as_timeout(error), str(self.where)) from error
         if answer.status >= 300:
@@ -91,27 +101,31 @@ class EnrolClient:
 
 
 @asynccontextmanager
-async def unverified(token: Token) -> AsyncIterator[EnrolClient]:
+async def unverified(token: Token, proxy: Proxy | None = None) -> AsyncIterator[EnrolClient]:
     """A client that believes anybody: for asking what the CA is, before the pin is compared, only."""
     context = tls.context(at_least())
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    async with _enrolling(token, context) as client:
+    async with _enrolling(token, context, proxy) as client:
         yield client
 
 
 @asynccontextmanager
-async def verified(token: Token, ca: Sequence[bytes]) -> AsyncIterator[EnrolClient]:
+async def verified(
+    token: Token, ca: Sequence[bytes], proxy: Proxy | None = None
+) -> AsyncIterator[EnrolClient]:
     """A client that believes the given CA certificates (PEM) alone."""
     context = tls.context(at_least())
     context.load_verify_locations(cadata=b"".join(ca).decode())
-    async with _enrolling(token, context) as client:
+    async with _enrolling(token, context, proxy) as client:
         yield client
 
 
 @asynccontextmanager
-async def _enrolling(token: Token, context: ssl.SSLContext) -> AsyncIterator[EnrolClient]:
-    http = _Http(token.enroll_url, context)
+async def _enrolling(
+    token: Token, context: ssl.SSLContext, proxy: Proxy | None
+) -> AsyncIterator[EnrolClient]:
+    http = _Http(token.enroll_url, context, proxy)
     try:
         yield EnrolClient(token, http)
     finally:

@@ -22,6 +22,7 @@ from appliance.sync.clock import at_least
 from appliance.sync.errors import ControlError, IdentityError
 from appliance.sync.http import Answer, Http, Request
 from appliance.sync.identity import DeviceIdentity
+from appliance.sync.proxy import Proxy
 from appliance.sync.timing import WAIT
 
 _LARGEST_PLAN = 1 << 28
@@ -34,8 +35,8 @@ _JSON = {"Content-Type": "application/json"}
 class ControlClient:
     """The mTLS listener, for one enrolled device. Connections are kept open between requests."""
 
-    def __init__(self, device: DeviceIdentity) -> None:
-        self._http = Http(device.control_url, _device_context(device))
+    def __init__(self, device: DeviceIdentity, proxy: Proxy | None = None) -> None:
+        self._http = Http(device.control_url, _device_context(device), proxy)
 
     async def plan(self, etag: str | None, wait: int = WAIT) -> Answer | None:
         """The signed plan as soon as it is another than `etag`; None if it stayed the same for `wait` s."""

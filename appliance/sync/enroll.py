@@ -17,6 +17,7 @@ from appliance.sync.identity_keys import (
     read_new_leaf,
 )
 from appliance.sync.pending import forget_next_key, shown_key
+from appliance.sync.proxy import Proxy, proxy_of
 
 
 async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
@@ -26,11 +27,12 @@ async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
     several devices; one for a single device knows it. Raises `DoorError`; then everything is as it was,
     except that the token may be spent.
     """
-    ca = await _pinned_ca(token)
+    proxy = proxy_of(paths)
+    ca = await _pinned_ca(token, proxy)
     with staging(paths) as staged:
         key = shown_key(paths) or new_key()
         write_key(staged, key)
-        async with verified(token, ca) as client:
+        async with verified(token, ca, proxy) as client:
             # Asked first: should it fail, the token is still good.
             trust = await client.trust()
             answer = await client.enrol(make_csr(key, name))
@@ -50,9 +52,9 @@ async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
     return device
 
 
-async def _pinned_ca(token: Token) -> tuple[bytes, ...]:
+async def _pinned_ca(token: Token, proxy: Proxy | None) -> tuple[bytes, ...]:
     """The CA certificate that the token vouches for; the token's secret has not been sent yet."""
-    async with unverified(token) as client:
+    async with unverified(token, proxy) as client:
         offered = read_certificates(await client.ca_certificates())
     pinned = tuple(pem for pem in offered if fingerprint(pem) == token.ca_pin)
     if not pinned:

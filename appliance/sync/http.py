@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import h11
 
 from appliance.sync.errors import ControlError
+from appliance.sync.proxy import Proxy, tunnel
 from appliance.sync.troubles import refused, trouble
 
 CONNECT = 10.0
@@ -88,8 +89,9 @@ class Place:
 class Http:
     """Connections to one URL under one TLS context, kept open between requests."""
 
-    def __init__(self, url: str, context: ssl.SSLContext) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext, proxy: Proxy | None = None) -> None:
         self.where = Place.of(url)
+        self._proxy = proxy
         self._context = context
         self._idle: list[_Line] = []
 
@@ -133,7 +135,9 @@ class Http:
     async def _open(self) -> "_Line":
         """Try the addresses of the host in turn; raises what the first of them said."""
         async with asyncio.timeout(CONNECT):
-            addresses = await _addresses(self.where)
+            # Names behind a proxy are looked up by it.
+            near = self.where if self._proxy is None else Place(self._proxy.host, self._proxy.port)
+            addresses = await _addresses(near)
             first: OSError | None = None
             for number, address in enumerate(addresses):
                 # A silent address must leave time for the next one.
@@ -146,10 +150,16 @@ class Http:
         raise first or OSError("no address")
 
     async def _connect(self, address: str) -> "_Line":
-        host = self.where.host
-        streams = await asyncio.open_connection(
-            address, self.where.port, ssl=self._context, server_hostname=host, limit=_READ_AT_ONCE
-        )
+        host, port = self.where.host, self.where.port
+        if self._proxy is None:
+            streams = await asyncio.open_connection(
+                address, port, ssl=self._context, server_hostname=host, limit=_READ_AT_ONCE
+            )
+        else:
+            through = await tunnel(self._proxy, address, host, port)
+            streams = await asyncio.open_connection(
+                sock=through, ssl=self._context, server_hostname=host, limit=_READ_AT_ONCE
+            )
         sock = streams[1].get_extra_info("socket")
         for option in SOCKET_OPTIONS:
             sock.setsockopt(*option)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from appliance.host.applied import environment, keep, kept, render, shadow, toml, wipe_token
-from appliance.host.config import Console, HostConfig, Proxy, parse
+from appliance.host.config import Console, HostConfig, parse
 from appliance.host.errors import HostConfigError
 from appliance.host.source import find, from_imager, from_nocloud
 from appliance.paths import Paths
-from appliance.settings import load_settings
+from appliance.settings import Proxy, load_settings
 
 _TOKEN = "orillo1.secret-that-nobody-may-see"  # noqa: S105
 _WHOLE = f"""
@@ -178,11 +178,16 @@ def test_nobody_logs_in_without_a_password_being_set() -> None:
     assert shadow(HostConfig(console=Console("$y$j9T$abc"))).startswith("root:$y$j9T$abc:")
 
 
-def test_the_environment_of_the_services_names_locale_and_proxy() -> None:
+def test_the_environment_of_the_services_names_the_locale() -> None:
     assert environment(HostConfig()) == "LANG=en_US.UTF-8\n"
-    assert "HTTPS_PROXY=http://192.0.2.80:3128\n" in environment(
-        HostConfig(proxy=Proxy("http://192.0.2.80:3128"))
-    )
+
+
+def test_the_agent_finds_the_proxy_in_its_settings(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    keep(paths, "x", HostConfig(proxy=Proxy("http://shop:secret@192.0.2.80:3128")))
+    written = paths.host_state / "orillo.toml"
+    assert load_settings(written).proxy.url == "http://shop:secret@192.0.2.80:3128"
+    assert written.stat().st_mode & 0o777 == 0o600
 
 
 def test_settings_are_written_as_toml(tmp_path: Path) -> None:
