@@ -3,6 +3,7 @@
 
 import asyncio
 import fcntl
+import os
 import platform
 import sys
 import time
@@ -43,8 +44,10 @@ def run(paths: Paths, options: Namespace) -> int:
     if options.source is None:
         return _show(paths, releases, json=json)
     need_root("update")
+    _go_by_proxy(paths)
     if options.source.endswith(update_system.SUFFIX):
-        return update_system.run(paths, options.source, restart=not options.no_restart)
+        with _alone(paths):
+            return update_system.run(paths, options.source, _progress(), restart=not options.no_restart)
     with _alone(paths):
         _refuse_open_trial(releases)
         name = _install(paths, releases, options)
@@ -62,6 +65,13 @@ def _resume(paths: Paths, releases: Releases, *, json: bool) -> int:
     with _alone(paths):
         outcome = judge(releases, Agent(paths), _within(paths), _TIME)
     return _tell(outcome, json=json) if outcome is not None else Exit.OK
+
+
+def _go_by_proxy(paths: Paths) -> None:
+    """The one of the settings, unless the environment names another."""
+    if url := load_settings(paths.settings).proxy.url:
+        for name in ("http_proxy", "https_proxy"):
+            os.environ.setdefault(name, url)
 
 
 def _within(paths: Paths) -> float:

@@ -65,6 +65,14 @@ def entry_text(like: str, of: str, slot: str, version: int) -> str:
     return _VERSION.sub(f"version {version}", text)
 
 
+def with_options(text: str, of: str, own: str) -> str:
+    """The entry of slot `of` with the options that a root brings for slot a, and this machine's identity."""
+    machine = re.search(r"(?m)^options .*?systemd\.machine_id=(\S+)", text)
+    words = entry_text(f"options {own.strip()}\n", "a", of, 0).rstrip("\n")
+    text = re.sub(r"(?m)^options .*$", lambda _found: words, text)
+    return with_machine_id(text, machine[1]) if machine else text
+
+
 def with_machine_id(text: str, machine_id: str) -> str:
     """The entry with this machine's identity (machine-id(5)) on the kernel's command line."""
     text = re.sub(r"(?m) systemd\.machine_id=\S*", "", text)

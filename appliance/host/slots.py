@@ -13,10 +13,14 @@ from appliance.host.entries import (
     primary,
     read_entry,
     with_machine_id,
+    with_options,
 )
 from appliance.host.errors import HostConfigError
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import read_text, remove, sync, write_atomic
+
+#: Below a root: the kernel's command line that it wants, as slot a.
+OPTIONS = "usr/lib/orillo-image/options"
 
 
 class BootEntries:
@@ -90,6 +94,8 @@ class BootEntries:
         for entry in self._of(slot):
             remove(self._directory / entry.name)
         fresh = Entry(slot, TRIES, 0, next_version(entries))
+        if own := read_text(root / OPTIONS):
+            text = with_options(text, booted, own)
         write_atomic(
             self._directory / fresh.name, entry_text(text, booted, slot, fresh.version).encode(), 0o600
         )

@@ -149,3 +149,24 @@ def test_a_bad_entry_is_taken_only_without_another(entries: list[Entry]) -> None
     slot = primary(entries)
     good = [entry for entry in entries if not entry.is_bad]
     assert any(entry.slot == slot for entry in good or entries)
+
+
+def test_a_new_system_starts_with_its_own_options_and_as_the_same_machine(esp: Path, root: Path) -> None:
+    """Or no update could ever change the kernel's command line."""
+    entries = BootEntries(esp)
+    entries.remember_machine("0" * 32)
+    (root / "usr/lib/orillo-image").mkdir(parents=True)
+    own = "root=PARTLABEL=root-a rootfstype=squashfs ro rauc.slot=a transparent_hugepage=never"
+    (root / "usr/lib/orillo-image/options").write_text(f"{own}\n")
+    entries.set_primary("b", root, "a")
+    said = (esp / "loader/entries/orillo-b+3.conf").read_text()
+    wanted = own.replace("root-a", "root-b").replace("slot=a", "slot=b")
+    assert f"options {wanted} systemd.machine_id={'0' * 32}\n" in said
+    assert "quiet" not in said
+    # And back again, made from an entry of slot b.
+    entries.set_good("b")
+    entries.set_primary("a", root, "b")
+    assert (
+        f"options {own} systemd.machine_id={'0' * 32}\n"
+        in (esp / "loader/entries/orillo-a+3.conf").read_text()
+    )
