@@ -8,6 +8,8 @@ from contextlib import suppress
 READY = "READY=1"
 ALIVE = "WATCHDOG=1"
 STOPPING = "STOPPING=1"
+#: What follows it, one line, is shown by systemctl(1).
+STATUS = "STATUS="
 
 
 def notify(state: str) -> None:

@@ -48,11 +48,12 @@ from appliance.netcore.reconcile.steering import TunnelSteering
 from appliance.netcore.reconcile.unmoved import Passes
 from appliance.netcore.spec import Capability
 from appliance.netcore.tunnel import Health, Reach
-from appliance.notify import ALIVE, READY, STOPPING, notify
+from appliance.notify import ALIVE, READY, STATUS, STOPPING, notify
 from appliance.paths import Paths
 from appliance.quiet import WhenQuiet
 from appliance.settings import Settings
 from appliance.snapshot import Known, news, report, snapshot
+from appliance.status.headline import headline
 from appliance.status.log import LogRing
 from appliance.status.metrics import render
 from appliance.status.metrics_server import MetricsServer
@@ -206,7 +207,7 @@ class Agent:
         while True:
             self._quiet.busy()
             # Only a loop that comes round is alive; the longest time between two rounds is a resync.
-            notify(ALIVE)
+            notify(f"{ALIVE}\n{STATUS}{headline(self.snapshot())}")
             wait = RESYNC if due is None else min(RESYNC, max(0.0, due - time.monotonic()))
             try:
                 async with asyncio.timeout(wait):

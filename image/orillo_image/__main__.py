@@ -18,7 +18,7 @@ from orillo_build import stamp
 from orillo_build.compiler import SOURCE
 from orillo_image.board import stage
 from orillo_image.bundle import Keys, development_keys, make_bundle, system_conf
-from orillo_image.disk import make_disk, make_parts, make_squashfs
+from orillo_image.disk import make_disk, make_parts, make_squashfs, options
 from orillo_image.manifest import manifest
 from orillo_image.recipe import ARCHITECTURES, BOARDS, KERNELS, Recipe, kernel_for
 from orillo_image.root import make_root, slim
@@ -65,6 +65,8 @@ def make(recipe: Recipe, words: argparse.Namespace) -> Path:
     (root / "etc/rauc").mkdir(exist_ok=True)
     (root / "etc/rauc/system.conf").write_text(system_conf(recipe))
     shutil.copyfile(keys.keyring, root / "etc/rauc/keyring.pem")
+    # Who installs this system makes its boot entry, with these options and not those of the one before.
+    (root / "usr/lib/orillo-image/options").write_text(options(recipe, "a") + "\n")
     (root / "etc/orillo-image").write_text(f"{recipe.compatible} {recipe.version}\n")
     (out / f"{name}.manifest.json").write_text(manifest(recipe, root))
     board = stage(recipe, root, work / "board")

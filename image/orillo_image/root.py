@@ -26,21 +26,25 @@ _LEFT_OUT = (
     "/usr/lib/python3.11/*",
 )
 _KEPT = ("/usr/share/doc/*/copyright",)
-#: What the initial file system needs to find the root, on real disks and virtual ones.
+#: What the initial file system needs to find the root, on the disks of virtual machines and x86 boards. With
+#: the full kernel it holds every driver for disks that Debian has: nobody can list those of all ARM boards.
 _MODULES = (
     "squashfs",
-    "ext4",
-    "vfat",
-    "nls_ascii",
-    "nls_cp437",
     "virtio_blk",
     "virtio_pci",
     "virtio_scsi",
+    "hv_storvsc",
+    "vmw_pvscsi",
+    "xen_blkfront",
     "nvme",
     "ahci",
+    "ata_piix",
     "sd_mod",
     "mmc_block",
     "sdhci_pci",
+    "sdhci_acpi",
+    "xhci_pci",
+    "ehci_pci",
     "usb_storage",
     "uas",
 )
@@ -71,6 +75,22 @@ _DROPPED = (
     ("usr/lib/modules/*/kernel/drivers/infiniband", "no gateway has it"),
     ("usr/lib/modules/*/kernel/arch/x86/kvm", "a gateway starts no machines"),
     ("usr/lib/modules/*/kernel/sound", "nobody listens"),
+    ("usr/lib/modules/*/kernel/drivers/comedi", "laboratory cards"),
+    ("usr/lib/modules/*/kernel/drivers/target", "a gateway offers nobody its disks"),
+    ("usr/lib/modules/*/kernel/drivers/block/drbd", "as above"),
+    ("usr/lib/modules/*/kernel/net/ceph", "no such file system is ever mounted"),
+    ("usr/lib/modules/*/kernel/net/sunrpc", "as above"),
+    ("usr/lib/modules/*/kernel/fs/lockd", "as above"),
+    ("usr/lib/cni/dhcp", "neither our conflist nor those of Flannel and Calico name it"),
+    ("usr/lib/cni/ipvlan", "as above"),
+    ("usr/lib/cni/macvlan", "as above"),
+    ("usr/lib/cni/ptp", "as above"),
+    ("usr/lib/cni/vlan", "as above"),
+    ("usr/lib/cni/vrf", "as above"),
+    ("usr/lib/cni/sbr", "as above"),
+    ("usr/lib/cni/host-device", "as above"),
+    ("usr/lib/cni/firewall", "as above"),
+    ("usr/lib/cni/static", "as above"),
     ("usr/lib/linux-image-*", "descriptions of boards: the firmware hands the kernel its own"),
     (board.PLACE, "a board's firmware lies on the boot partition"),
 )
@@ -105,7 +125,7 @@ def make_root(recipe: Recipe, cache: Path, work: Path) -> Path:
 
 def _base(recipe: Recipe, cache: Path) -> Path:
     asked = sorted({*packages(recipe), *(depends.partition(" ")[0] for depends in DEPENDS)} - {"libc6"})
-    wanted = (_SUITE, recipe.arch, *asked, *_LEFT_OUT, *_MODULES, *board.hooks(recipe))
+    wanted = (_SUITE, recipe.arch, *asked, *_LEFT_OUT, *_MODULES, *_initramfs(recipe), *board.hooks(recipe))
     name = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
     base = cache / f"base-{recipe.arch}-{recipe.kernel}-{name[:12]}.tar"
     if not base.exists():
@@ -119,8 +139,9 @@ def _base(recipe: Recipe, cache: Path) -> Path:
 def _bootstrap(recipe: Recipe, asked: list[str], out: Path) -> list[str | Path]:
     modules = "\\n".join(_MODULES)
     conf = "etc/initramfs-tools/conf.d/image"
+    settings = "\\n".join(_initramfs(recipe)) + "\\n"
     before_packages = (
-        f'mkdir -p "$1/etc/initramfs-tools/conf.d"; printf "COMPRESS=zstd\\nMODULES=most\\n" > "$1/{conf}";'
+        f'mkdir -p "$1/etc/initramfs-tools/conf.d"; printf "{settings}" > "$1/{conf}";'
         f' printf "{modules}\\n" > "$1/etc/initramfs-tools/modules"'
     )
     return [
@@ -139,6 +160,12 @@ def _bootstrap(recipe: Recipe, asked: list[str], out: Path) -> list[str | Path]:
         out,
         *mirrors(_SUITE, recipe.hardware.components, recipe.epoch),
     ]
+
+
+def _initramfs(recipe: Recipe) -> tuple[str, ...]:
+    """Settings of initramfs-tools (initramfs.conf(5))."""
+    small = recipe.kernel == "cloud" and recipe.board != "rpi"
+    return "COMPRESS=zstd", "COMPRESSLEVEL=19", f"MODULES={'list' if small else 'most'}"
 
 
 def _finish(root: Path, epoch: int) -> None:

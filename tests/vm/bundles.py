@@ -2,14 +2,18 @@
 """Update bundles for a card: the image's own root with another version, or with something broken in it."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from orillo_image.bundle import Keys, make_bundle
 from orillo_image.recipe import Recipe
 from tests.lab.command import run
 
-#: A program that ends at once, in place of the agent: systemd starts it again and again.
+#: What can be broken in a system: our program, and what the kernel starts first.
+AGENT, INIT = "usr/lib/orillo/orillo", "usr/lib/systemd/systemd"
+#: A program that ends at once, in place of another.
 CRASHES = "#!/bin/sh\nexit 1\n"
 
 
@@ -40,29 +44,35 @@ def other_keys(directory: Path) -> Keys:
 
 
 def bundle(
-    image: Path, arch: str, version: str, work: Path, *, keys: Keys | None = None, agent: str = ""
+    image: Path,
+    arch: str,
+    version: str,
+    work: Path,
+    *,
+    keys: Keys | None = None,
+    broken: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """A bundle of the image's root, called `version`; with `agent`, that is the agent."""
+    """A bundle of the image's root, called `version`, with scripts in place of the programs in `broken`."""
     recipe = Recipe(arch, "generic-uefi", "cloud", containers=False, deb=image, version=version, epoch=1)
     squashfs = image.parent / f"work-{recipe.compatible}/root.squashfs"
     work.mkdir(parents=True, exist_ok=True)
     root = work / "root.squashfs"
     shutil.copyfile(squashfs, root)
-    _overlay(root, work / "overlay", version, agent)
+    _overlay(root, work / "overlay", version, broken)
     return make_bundle(
         replace(recipe, version=version), root, keys or keys_of(image), work / f"{version}.raucb", work
     )
 
 
-def _overlay(root: Path, tree: Path, version: str, agent: str) -> None:
+def _overlay(root: Path, tree: Path, version: str, broken: Mapping[str, str]) -> None:
     """Change a few files of a squashfs: it is taken apart and put together, quickly rather than small."""
     shutil.rmtree(tree, ignore_errors=True)
     run("unsquashfs", "-q", "-n", "-d", str(tree), str(root), timeout=600)
     (tree / "etc/orillo-image").write_text(f"orillo {version}\n")
-    if agent:
-        program = tree / "usr/lib/orillo/orillo"
+    for name, script in broken.items():
+        program = tree / name
         program.unlink()
-        program.write_text(agent)
+        program.write_text(script)
         program.chmod(0o755)
     root.unlink()
     options = ("-comp", "lz4", "-noappend", "-quiet", "-no-progress")

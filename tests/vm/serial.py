@@ -72,11 +72,12 @@ class Serial:
         self._line.sendall(text.encode())
 
     def log_in(self, password: str, seconds: float) -> None:
-        """From the terminal, or from a login prompt, to a shell of root."""
+        """From the terminal, the line that stands for it, or a login prompt, to a shell of root."""
         # What is typed before somebody reads it is lost.
-        self.expect("Orillo|login:", seconds)
-        self.send("q")
-        self.expect("login:", seconds)
+        found = self.expect("l to log in|Orillo|login:", seconds)
+        if found != "login:":
+            self.send("q" if found == "Orillo" else "l")
+            self.expect("login:", seconds)
         self.send("root\r")
         self.expect("assword:", seconds)
         self.send(f"{password}\r")

@@ -139,3 +139,12 @@ def test_what_is_enabled_is_there() -> None:
     }
     assert all((_UNITS / name).is_file() for name in ours)
     assert "disable unbound.service" in preset
+
+
+def test_nobody_but_our_judge_keeps_a_system_on_trial() -> None:
+    """systemd would bless one that merely starts; and a judge that crashes, with status 1, has not judged."""
+    bless = _FILES / "etc/systemd/system/systemd-bless-boot.service"
+    assert bless.readlink() == Path("/dev/null")
+    judge = (_UNITS / "orillo-good.service").read_text()
+    assert "SuccessExitStatus" not in judge
+    assert "OnFailure=orillo-go-back.service" in judge
