@@ -21,7 +21,7 @@ _CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
 _KERNEL_OPTIONS = "quiet net.ifnames=0 panic=-1 systemd.show_status=0 systemd.journald.forward_to_console=1"
 #: The emulation is slow, and others use the processors too.
 BOOT = 300.0
-CALL = 180.0
+CALL = 600.0
 
 
 @dataclass(frozen=True)

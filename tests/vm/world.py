@@ -109,7 +109,7 @@ class Box:
 
     def enroll(self, token: str) -> None:
         """Enrol, with the token on standard input."""
-        self.machine.run("orillo", "enroll", "-", feed=token + "\n", timeout=240)
+        self.machine.run("orillo", "enroll", "-", feed=token + "\n", timeout=900)
 
     def start(self) -> None:
         """Start agent and charon as systemd would at boot, without waiting for them."""
