@@ -7,14 +7,16 @@ together or not at all. So no inventory is ever kept that no plans can be made o
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Protocol, Self
+
+from msgspec.structs import replace as replace_field
 
 from appliance.netcore.plan.identity import Identity
-from appliance.netcore.plan.model import Trust
+from appliance.netcore.plan.model import Plan, Trust
 from cloud.ca.issuer import Issuer
 from cloud.ca.keys import PlanKey
 from cloud.ca.policy import revocation_matters_from
@@ -25,7 +27,10 @@ from cloud.planner.engine import Engine, News, Taken
 from cloud.planner.fabric import Fabric
 from cloud.planner.model import Inventory, InventoryError
 from cloud.publish import PlanningError, Press, without_plan
+from cloud.replicas.books import Head
+from cloud.replicas.shared import Shared
 from cloud.settings import Settings, read_settings
+from cloud.store.heads import PlanHead
 from cloud.store.plans import StoredPlan
 from cloud.store.store import Store
 from cloud.store.tokens import StoredToken
@@ -33,6 +38,8 @@ from cloud.talks import Talks
 
 log = logging.getLogger(__name__)
 
+#: Before anything was ever revoked.
+BEGINNING = datetime.fromtimestamp(0, UTC)
 #: How many devices a line of the log names.
 _NAMES = 20
 
@@ -44,6 +51,51 @@ def utc_now() -> datetime:
 
 def _nobody(_: Set[str]) -> None:
     """Where no server runs, nobody waits for news."""
+
+
+class Cluster(Protocol):
+    """What an operator on a Kubernetes cluster shares with the other replicas, and how."""
+
+    async def redeem(self, token_id: str, secret: str, asked: str) -> StoredToken:
+        """Use a token up, given whom its holder wants to be. Raises `TokenRefusedError` and `ApiError`."""
+
+    async def enroll(self, name: str, instance: str, *, alone: bool) -> None:
+        """Make `instance` the valid one of `name`; with `alone`, only if there is none.
+
+        Raises `TokenRefusedError` and `ApiError`.
+        """
+
+    async def revoke(self, name: str) -> bool:
+        """Shut a device out; whether it was in. Raises `ApiError`."""
+
+    async def add_token(self, body: dict[str, Any]) -> None:
+        """Let in who has the secret of this EnrollToken. Raises `ApiError`."""
+
+    async def tokens(self) -> list[StoredToken]:
+        """Every EnrollToken. Raises `ApiError`."""
+
+    async def forget_token(self, token_id: str) -> bool:
+        """Let nobody in any more by this token; whether there was one. Raises `ApiError`."""
+
+    async def look(self, name: str) -> None:
+        """Know of this device what all replicas know, as of now. Raises `ApiError`."""
+
+    async def has(self, name: str, generation: int) -> None:
+        """A device says that it has a plan of this number. Raises `ApiError`."""
+
+    def waits_for(self) -> str:
+        """What this replica has to see before it can serve any device; empty if nothing."""
+
+    def proposed(self) -> None:
+        """There is something in `Shared` that the others are to know."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a device is to be told: its plan, if it has one. `later`: it has one that is not here yet."""
+
+    plan: StoredPlan | None = None
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,13 +126,15 @@ class App:
     seen: dict[str, datetime] = field(default_factory=dict)
     talks: Talks = field(default_factory=Talks)
     follows: str = ""
-    #: Uses a token of the cluster's up, given its id, its secret, and whom its holder wants to be.
-    redeem: Callable[[str, str, str], Awaitable[StoredToken]] | None = None
+    #: What the replicas of this operator agreed on; None where it is alone with its own store.
+    shared: Shared | None = None
+    cluster: "Cluster | None" = None
     _engine: Engine | None = field(default=None, init=False)
     _taken: Taken | None = field(default=None, init=False)
     _told: Trust | None = field(default=None, init=False)
     _unseen: Set[str] = field(default=frozenset(), init=False)
     _unstored: dict[str, Allocation] = field(default_factory=dict, init=False)
+    _proposed: dict[str, Head] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._press = Press(self.plan_key)
@@ -99,7 +153,9 @@ class App:
     @property
     def trust(self) -> Trust:
         """Whom devices are to believe, and whom no more."""
-        revoked = self.store.devices.revoked_since(revocation_matters_from(self.now()))
+        # What replicas share says itself whom to name, or two that look at different times would differ.
+        since = BEGINNING if self.shared else revocation_matters_from(self.now())
+        revoked = self.store.devices.revoked_since(since)
         return Trust(
             ca=(self.issuer.certificate_pem,),
             plan_keys=self.plan_key.trusted,
@@ -124,7 +180,7 @@ class App:
         """
         news: set[str] = set()
         known = self._engine is not None
-        self._taken = None
+        self._taken, self._proposed = None, {}
         try:
             with self.store.transaction():
                 yield news
@@ -133,10 +189,55 @@ class App:
         except BaseException:
             self._go_back(known)
             raise
+        allotted = self._unstored | (self._taken.allotted if self._taken else {})
         self._told, self._unseen, self._unstored = trust, frozenset(), {}
+        if self.shared and self.shared.leads:
+            self._propose(self.shared, allotted)
         if news:
             log.info("event=changed author=%s devices=%s", author, _some(news))
             self.changed(news)
+
+    def offer(self, name: str) -> Offer:
+        """What the device is to be told at present."""
+        plan = self.store.plans.get(name)
+        if self.shared is None:
+            return Offer(plan if plan and plan.document else None)
+        head = self.shared.heads.get(name)
+        if head is None:
+            return Offer(later=name in self.engine().inventory.nodes)
+        if head.withdrawn:
+            return Offer()
+        ours = plan and head.names(plan.generation, plan.digest)
+        return Offer(plan) if ours else Offer(later=True)
+
+    def heads(self) -> dict[str, PlanHead]:
+        """What each device is told, without the documents."""
+        heads = self.store.plans.heads()
+        if self.shared is None:
+            return heads
+        return {
+            name: here if head.is_of(here := heads.get(name)) and here else _head_of(name, head)
+            for name, head in self.shared.heads.items()
+        }
+
+    def share(self, shared: Shared) -> None:
+        """From now on replicas decide together; what they know is in the store."""
+        self.shared = shared
+        for page in self.store.pages.all():
+            shared.take(dict(page.plans))
+        self.forget()
+
+    def forget(self) -> None:
+        """Work everything out anew with the next change: we lead now, or do not any more."""
+        self.store.forget_news()
+        self._engine, self._told = None, None
+
+    def _propose(self, shared: Shared, allotted: Mapping[str, Allocation]) -> None:
+        """What came of a change, for all replicas to know."""
+        shared.allotted |= allotted
+        shared.proposed |= self._proposed
+        if shared.waits and self.cluster:
+            self.cluster.proposed()
 
     def refresh(self) -> None:
         """Make the plans anew, since settings or program may be others than those that made the present ones.
@@ -172,11 +273,12 @@ class App:
 
     def _load(self) -> Engine:
         """An engine that knows what is in the store. Raises `InventoryError`."""
-        engine = Engine(self.settings.fabric)
+        engine = Engine(self.settings.fabric, lambda _: self.shared is None or self.shared.leads)
         objects = tuple(self.store.objects.all().items())
         taken = engine.take(News(objects, self.identities(), self.store.allocations.all()))
         self.store.forget_news()
-        self._unseen = self.store.plans.heads().keys() | engine.devices
+        told = self.shared.heads.keys() if self.shared else self.store.plans.heads().keys()
+        self._unseen = told | engine.devices
         self._unstored = taken.allotted
         return engine
 
@@ -184,6 +286,9 @@ class App:
         """Make the plans that follow from the store and keep those that are news; whose they are."""
         engine = self.engine()
         touched = set(self._take_in(engine)) | self._unseen
+        if self.shared:
+            touched |= self.shared.looks
+            self.shared.looks.clear()
         if trust != self._told:
             touched |= engine.devices
         made = [self._next(engine, name, trust, author) for name in sorted(touched)]
@@ -197,16 +302,50 @@ class App:
         valid = {name: self.store.devices.valid_instance(name) for name in self.store.devices.news}
         enrolments = {name: self.identity(name, who) if who else None for name, who in valid.items()}
         objects = tuple(self.store.objects.news.items())
+        held = dict(self.store.allocations.news)
         self.store.forget_news()
-        self._taken = engine.take(News(objects, enrolments))
-        self.store.allocations.put(self._unstored | self._taken.allotted)
+        self._taken = engine.take(News(objects, enrolments, held))
+        if self.shared is None or self.shared.leads:
+            self.store.allocations.put(self._unstored | self._taken.allotted)
         return self._taken.touched
 
     def _next(self, engine: Engine, name: str, trust: Trust, author: str) -> StoredPlan | None:
-        plan, before = engine.plan(name, trust, author), self.store.plans.head(name)
+        if self.shared:
+            return self._next_of(self.shared, engine, name, trust, author)
+        before = self.store.plans.head(name)
+        plan = engine.plan(name, trust, author)
         if plan is not None:
             return self._press.next_plan(plan, before, self.now())
         return without_plan(before) if before and not before.withdrawn else None
+
+    def _next_of(
+        self, shared: Shared, engine: Engine, name: str, trust: Trust, author: str
+    ) -> StoredPlan | None:
+        """The plan that all replicas tell the device, if it is not here yet; the next one, if we lead."""
+        head, last, here = shared.heads.get(name), shared.last(name), self.store.plans.head(name)
+        if not shared.leads and (head is None or head.withdrawn or head.is_of(here)):
+            return None
+        plan = engine.plan(name, trust, author)
+        if plan is None:
+            if shared.leads and last and not last.withdrawn and engine.inventory.nodes:
+                self._proposed[name] = last._replace(digest="")
+            return None
+        if last and last.generation >= shared.floors.get(name, 0):
+            told = replace_field(plan, author=last.author)
+            if last.names(last.generation, self._press.digest_as(told, last.generation)):
+                shared.proposed.pop(name, None)  # it is as it was before what was proposed since
+                return None if last.is_of(here) else self._press.numbered(told, last.generation, self.now())
+        if not shared.leads:
+            return None  # it is of other objects than we know, or of another program: see `Replica`
+        return self._numbered(shared, plan, last)
+
+    def _numbered(self, shared: Shared, plan: Plan, last: Head | None) -> StoredPlan:
+        """The next plan of a device, for all replicas to know."""
+        name = plan.identity.name
+        generation = max(last.generation if last else 0, shared.floors.get(name, 0)) + 1
+        made = self._press.numbered(plan, generation, self.now())
+        self._proposed[name] = Head.of(generation, made.digest, plan.author)
+        return made
 
     def _go_back(self, known: bool) -> None:
         """The store is as it was before a change; the engine, if it was `known` by then, is to be so too."""
@@ -215,6 +354,10 @@ class App:
             self._engine = None
         elif self._taken and self._engine:
             self._engine.undo(self._taken)
+
+
+def _head_of(name: str, head: Head) -> PlanHead:
+    return PlanHead(name, head.generation, head.digest, head.withdrawn)
 
 
 def _some(names: Set[str]) -> str:

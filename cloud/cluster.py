@@ -18,6 +18,8 @@ from cloud.network_writer import NetworkWriter
 from cloud.planner.catalogue import Change
 from cloud.planner.model import InventoryError
 from cloud.publish import PlanningError
+from cloud.replicas.lease import Election
+from cloud.replicas.replica import Replica
 from cloud.source.access import Access
 from cloud.source.api import Api
 from cloud.source.kubernetes import KubernetesSource
@@ -25,7 +27,6 @@ from cloud.source.manifest import Manifest
 from cloud.source.resources import BLOCKS, CLUSTERS, COMMUNITIES, DEVICES, FABEDGE_CLUSTERS, NODES, POOLS
 from cloud.source.source import Key, Source
 from cloud.status_writer import StatusWriter
-from cloud.token_objects import redeem
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +41,19 @@ _DEVICES = frozenset(
 _STATUS_EVERY = 2.0
 
 
-async def follow_cluster(app: App, access: Access) -> None:
-    """Serve this cluster until cancelled."""
+async def follow_cluster(app: App, access: Access, address: str = "") -> None:
+    """Serve this cluster until cancelled, beside others that do; `address` is where they reach us."""
     api = Api(access)
+    replica = Replica(app, api, Election(api, access.namespace, address))
     source = KubernetesSource(api)
     mirror, writer, network = Mirror(app), StatusWriter(app, api), NetworkWriter(app, api)
-    app.redeem = lambda token, secret, asked: redeem(api, token, secret, asked, app.now())
+    source.hear(DEVICES, writer.hear)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(source.run())
             tasks.create_task(_keep_mirror(mirror, source, writer, network))
-            tasks.create_task(_keep_statuses(mirror, source, writer, network))
+            tasks.create_task(_keep_statuses(app, mirror, source, writer, network))
+            tasks.create_task(replica.run(lambda: mirror.whole))
     finally:
         await api.close()
 
@@ -77,13 +80,14 @@ async def _keep_mirror(
 class Mirror:
     """The store's manifests as those of a source; while there is one, nothing else writes them.
 
-    `refused` are the changes that were not taken in the last time, and why: their objects stay as they were.
+    `whole` is whether all of the source was looked at once. `refused` are the changes that were not taken in
+    the last time, and why: their objects stay as they were.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._kept: dict[Key, Manifest] = dict(app.store.objects.all())
-        self._whole = False
+        self.whole = False
         self.refused: dict[Key, str] = {}
 
     def take_in(self, source: Source, news: Set[Key] | None = None) -> bool:
@@ -93,14 +97,14 @@ class Mirror:
         of the source is looked at.
         """
         asked = self._asked(source, news)
-        self._whole, self.refused = True, {}
+        self.whole, self.refused = True, {}
         if not asked:
             return False
         if self._would_be_empty(asked):
             # No cluster is without nodes: this is another one, or one that has just been made.
             reason = "the API server has no Node at all, so nothing is forgotten: is this the right cluster?"
             self.refused = {("Node", "", "*"): reason}
-            self._whole = False
+            self.whole = False
             return False
         try:
             self._keep(asked)
@@ -114,7 +118,7 @@ class Mirror:
 
     def _asked(self, source: Source, news: Set[Key] | None) -> list[Change]:
         """What has to happen for the store to be as the source is; what was refused is asked for again."""
-        if news is None or not self._whole:
+        if news is None or not self.whole:
             return changes(self._kept, source.all())
         keys = sorted(news | self.refused.keys())
         wanted = {key: manifest for key in keys if (manifest := source.get(key)) is not None}
@@ -153,11 +157,12 @@ class Mirror:
 
 
 async def _keep_statuses(
-    mirror: Mirror, source: KubernetesSource, writer: StatusWriter, network: NetworkWriter
+    app: App, mirror: Mirror, source: KubernetesSource, writer: StatusWriter, network: NetworkWriter
 ) -> None:
     while True:
         if source.ready:
             writer.refused = mirror.refused | source.faults
             await writer.write_all()
-            await network.write_all()
+            if app.shared and app.shared.leads:
+                await network.write_all()
         await asyncio.sleep(_STATUS_EVERY)

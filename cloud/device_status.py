@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -15,11 +16,13 @@ from cloud.source.resources import DEVICES, NODES
 from cloud.source.source import Key
 from cloud.source.status import Condition, DeviceStatus, Generations, Tunnel
 from cloud.store.devices import StoredDevice
-from cloud.store.plans import PlanHead
+from cloud.store.heads import PlanHead
 
 #: A status that differs in nothing but when the device was seen is written again after so long: ten thousand
 #: devices that ask each half a minute would otherwise be three hundred writes a second to etcd.
 SEEN_EVERY = timedelta(minutes=5)
+#: A device asks at least so often.
+_SILENCE = timedelta(seconds=150)
 
 
 #: The kinds that say what a device is.
@@ -28,13 +31,17 @@ _OF_A_DEVICE = (DEVICES.kind.name, NODES.kind.name)
 
 @dataclass(frozen=True)
 class Known:
-    """All that the operator knows of one device. `refused`: why its objects can't be taken in as they are."""
+    """All that the operator knows of one device.
+
+    `refused`: why its objects can't be taken in as they are. `here`: it speaks to this replica, to no other.
+    """
 
     node: Node | None
     device: StoredDevice | None
     plan: PlanHead | None
     polled: datetime | None
     refused: str = ""
+    here: bool = True
 
     @property
     def last_seen(self) -> datetime | None:
@@ -43,9 +50,16 @@ class Known:
         return max(moments).replace(microsecond=0) if moments else None
 
 
+def speaks_here(known: Known, before: DeviceStatus | None, now: datetime) -> bool:
+    """Whether the device speaks to this replica: it did a moment ago, and nobody heard it since."""
+    if known.polled is None or now - known.polled > _SILENCE or known.last_seen is None:
+        return False
+    return before is None or before.last_seen is None or before.last_seen <= known.last_seen
+
+
 def known_devices(app: App, nodes: Mapping[str, Node], refused: Mapping[Key, str]) -> dict[str, Known]:
     """Every device among the inventory's `nodes`, every one that ever enrolled, and every refused Device."""
-    enrolled, plans = app.store.devices.latest(), app.store.plans.heads()
+    enrolled, plans = app.store.devices.latest(), app.heads()
     asked = {name for kind, _, name in refused if kind == DEVICES.kind.name}
     return {
         name: Known(
@@ -61,8 +75,10 @@ def known_devices(app: App, nodes: Mapping[str, Node], refused: Mapping[Key, str
 
 def device_status(known: Known, before: DeviceStatus | None, now: datetime) -> DeviceStatus:
     """The status of one device. A condition that is as it was `before` keeps its time."""
+    if before is not None and not known.here:
+        return _status_from_afar(known, before, now)
     device, plan = known.device, known.plan
-    report = device.report if device else None
+    report = device.report if device and known.here else None
     conditions = tuple(
         kept(condition, before.conditions if before else ()) for condition in _conditions(known, report, now)
     )
@@ -84,6 +100,34 @@ def device_status(known: Known, before: DeviceStatus | None, now: datetime) -> D
         message=next((c.message for c in conditions if is_bad(c) and c.message), ""),
         conditions=conditions,
     )
+
+
+def _status_from_afar(known: Known, before: DeviceStatus, now: datetime) -> DeviceStatus:
+    """The status of a device that speaks to another replica, which wrote down what it says of itself."""
+    fresh = device_status(dataclass_replace(known, device=_silent(known.device), here=True), None, now)
+    desired, applied = fresh.generation.desired, before.generation.applied
+    told = {condition.type: condition for condition in before.conditions}
+    conditions = {c.type: told.get(c.type, c) for c in fresh.conditions}
+    conditions["Planned"] = kept(next(c for c in fresh.conditions if c.type == "Planned"), before.conditions)
+    if applied < desired and applied:
+        behind = say("Applied", False, "Behind", f"it runs by generation {applied}", now)
+        conditions["Applied"] = kept(behind, before.conditions)
+    lag = max(desired - applied, 0)
+    return replace(
+        before,
+        state=fresh.state,
+        role=fresh.role,
+        site=fresh.site,
+        instance=fresh.instance,
+        generation=Generations(desired=desired, applied=applied, lag=lag),
+        message=next((c.message for c in conditions.values() if is_bad(c) and c.message), ""),
+        conditions=tuple(conditions.values()),
+    )
+
+
+def _silent(device: StoredDevice | None) -> StoredDevice | None:
+    """The device without what it once said here."""
+    return dataclass_replace(device, report=None) if device else None
 
 
 def worth_writing(status: DeviceStatus, written: DeviceStatus | None) -> bool:
@@ -119,7 +163,8 @@ def _applied(known: Known, report: Report | None, now: datetime) -> Condition:
         return say("Applied", None, "NoReport", "it has not reported yet", now)
     if report.refused:
         return say("Applied", False, "Refused", report.refused, now)
-    if known.plan is None or report.digest != known.plan.digest:
+    plan = known.plan  # of one that is not here the digest is not known to its last digit
+    if plan is None or not plan.digest or not report.digest.startswith(plan.digest):
         return say("Applied", False, "Behind", f"it runs by generation {report.generation}", now)
     return say("Applied", True, "InForce", "", now)
 

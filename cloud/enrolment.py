@@ -10,7 +10,7 @@ from datetime import timedelta
 from appliance.netcore.plan.exchange import Report, TrustAnswer
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.token import Token
-from cloud.app import App
+from cloud.app import App, Cluster
 from cloud.ca.request import public_key_of, wanted_name
 from cloud.planner.inventory import InventoryError
 from cloud.store.tokens import Refused, StoredToken, TokenRefusedError
@@ -54,18 +54,32 @@ def enroll(app: App, token_id: str, secret: str, request: bytes) -> bytes:
         return _let_in(app, token, asked, request)
 
 
-async def enroll_by_object(app: App, token_id: str, secret: str, request: bytes) -> bytes:
-    """As `enroll`, by an EnrollToken of the cluster's, which is used up first: what fails then costs one use.
+async def enroll_at(app: App, cluster: Cluster, token_id: str, secret: str, request: bytes) -> bytes:
+    """As `enroll`, where several replicas know tokens and devices together.
 
-    Raises `TokenRefusedError`, `RequestError`, `ApiError`, and what `App.change` raises.
+    The token is used up first: what fails then costs one use. Raises `TokenRefusedError`, `RequestError` and
+    `ApiError`.
     """
     public_key_of(request)
     asked = wanted_name(request)
-    if app.redeem is None:
-        raise TokenRefusedError(Refused.UNKNOWN)
-    token = await app.redeem(token_id, secret, asked)
-    with app.change("enrolment"):
-        return _let_in(app, token, asked, request)
+    token = await _redeem(app, cluster, token_id, secret, asked)
+    name = token.admit(asked, app.now())
+    identity = app.identity(name, secrets.token_hex(4))
+    await cluster.enroll(name, identity.instance, alone=token.for_many)
+    leaf = app.issuer.issue(request, identity, app.now())
+    log.info("event=enrolled device=%s instance=%s token=%s", name, identity.instance, token.id)
+    return leaf
+
+
+async def _redeem(app: App, cluster: Cluster, token_id: str, secret: str, asked: str) -> StoredToken:
+    """A token of the cluster's, or one of our own store from before it followed a cluster."""
+    try:
+        with app.store.transaction():
+            return app.store.tokens.redeem(token_id, secret, app.now(), asked)
+    except TokenRefusedError as error:
+        if error.reason is not Refused.UNKNOWN:
+            raise
+    return await cluster.redeem(token_id, secret, asked)
 
 
 def _let_in(app: App, token: StoredToken, asked: str, request: bytes) -> bytes:

@@ -3,6 +3,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -27,9 +28,13 @@ def write_atomic(path: Path, data: bytes, mode: int) -> None:
 
 
 def make_private_directory(path: Path) -> None:
-    """Make `path` and what is missing above it; `path` itself is for its owner only. Raises `OSError`."""
+    """Make `path` and what is missing above it; `path` itself is for its owner only. Raises `OSError`.
+
+    The root of a pod's volume is another's, and for our group: it stays as it is.
+    """
     path.mkdir(parents=True, exist_ok=True)
-    path.chmod(0o700)
+    with suppress(PermissionError):
+        path.chmod(0o700)
 
 
 def _sync_directory(directory: Path) -> None:

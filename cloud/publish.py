@@ -17,7 +17,8 @@ from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.validation import check, service_problems
 from appliance.netcore.plan.values import encode
 from cloud.ca.keys import PlanKey
-from cloud.store.plans import PlanHead, StoredPlan
+from cloud.store.heads import PlanHead
+from cloud.store.plans import StoredPlan
 
 _FIELDS = tuple(sorted(Plan.__struct_fields__))
 #: Maps whose values many plans share, and values that they share as a whole.
@@ -49,18 +50,28 @@ class Press:
         fingerprint = _digest(parts | _numbered(1, ""))
         if before and not before.withdrawn and before.fingerprint == fingerprint:
             return None
-        name = plan.identity.name
-        if problems := self._problems(plan):
-            raise PlanningError(f"the plan of {name} would contradict itself: {'; '.join(problems)}")
         generation = before.generation + 1 if before else 1
         parts |= _numbered(generation, plan.author)
-        digest = _digest(parts)
-        document = self._sign(parts, digest, now.replace(microsecond=0))
-        return StoredPlan(name, generation, digest, fingerprint, document)
+        return self._made(plan, generation, parts, fingerprint, now)
 
     def digest_as(self, plan: Plan, generation: int) -> str:
         """The digest that the plan has under this number."""
         return _digest(self._parts(plan) | _numbered(generation, plan.author))
+
+    def numbered(self, plan: Plan, generation: int, now: datetime) -> StoredPlan:
+        """The plan under this number. Raises `PlanningError`."""
+        parts = self._parts(plan) | _numbered(generation, plan.author)
+        return self._made(plan, generation, parts, "", now)
+
+    def _made(
+        self, plan: Plan, generation: int, parts: dict[str, bytes], fingerprint: str, now: datetime
+    ) -> StoredPlan:
+        name = plan.identity.name
+        if problems := self._problems(plan):
+            raise PlanningError(f"the plan of {name} would contradict itself: {'; '.join(problems)}")
+        digest = _digest(parts)
+        document = self._sign(parts, digest, now.replace(microsecond=0))
+        return StoredPlan(name, generation, digest, fingerprint, document)
 
     def _sign(self, parts: dict[str, bytes], digest: str, issued_at: datetime) -> bytes:
         moment = encode(issued_at)

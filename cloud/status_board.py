@@ -24,8 +24,9 @@ class Status(Protocol):
 S = TypeVar("S", bound=Status)
 
 
-class _Meta(msgspec.Struct, frozen=True):
+class _Meta(msgspec.Struct, frozen=True, rename="camel"):
     uid: str = ""
+    resource_version: str = ""
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -45,6 +46,14 @@ class StatusBoard(Generic[S]):
         self._worth = worth
         self._written: dict[str, S] = {}
         self._uids: dict[str, str] = {}
+        self._versions: dict[str, str] = {}
+
+    def heard(self, name: str, raw: bytes | msgspec.Raw | None) -> None:
+        """Its object is this now, or is gone; whoever wrote it."""
+        if raw is None:
+            self.forget(name)
+        else:
+            self._read(name, raw)
 
     def written(self, name: str) -> S | None:
         """What is known to stand there."""
@@ -54,17 +63,22 @@ class StatusBoard(Generic[S]):
         """Forget all others."""
         self._written = {name: status for name, status in self._written.items() if name in names}
         self._uids = {name: uid for name, uid in self._uids.items() if name in names}
+        self._versions = {name: version for name, version in self._versions.items() if name in names}
 
     def forget(self, name: str) -> None:
         """What stands there is not known any more."""
         self._written.pop(name, None)
+        self._versions.pop(name, None)
 
     async def find(self, name: str) -> bool:
         """Look what stands there; whether it was anything that we understand."""
-        raw = await self._api.get(self._resource.path_of(name))
+        return self._read(name, await self._api.get(self._resource.path_of(name)))
+
+    def _read(self, name: str, raw: bytes | msgspec.Raw) -> bool:
         try:
             found = msgspec.json.decode(raw, type=_Found)
             self._uids[name] = found.metadata.uid
+            self._versions[name] = found.metadata.resource_version
             if not found.status:
                 return False
             self._written[name] = convert(found.status, self._kind)
@@ -73,16 +87,19 @@ class StatusBoard(Generic[S]):
         return True
 
     async def put(self, name: str, status: S, now: datetime) -> None:
-        """Write it, unless it stands there."""
+        """Write it, unless it stands there. Status 409 if somebody else wrote there in the meantime."""
         before = self._written.get(name)
         if not self._worth(status, before):
             return
         body = _difference(builtins(before) if before else {}, builtins(status))
-        await self._api.patch(f"{self._resource.path_of(name)}/status", {"status": body})
+        metadata = {"resourceVersion": self._versions[name]} if name in self._versions else {}
+        path = f"{self._resource.path_of(name)}/status"
+        answer = await self._api.patch(path, {"metadata": metadata, "status": body})
         kind, uid = self._resource.kind.name, self._uids.get(name, "")
         subject = Subject(self._resource.api_version, kind, name, uid=uid)
         for event in news(subject, before.conditions if before else None, status.conditions, now):
             await self._api.create(subject.events, event)
+        self._read(name, answer)
         self._written[name] = status
 
 

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The state of devices, communities and other clusters, written to their objects in the Kubernetes API."""
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cloud import cluster_status
 from cloud.app import App
 from cloud.community_status import community_status
-from cloud.device_status import device_status, known_devices, worth_writing
+from cloud.device_status import device_status, known_devices, speaks_here, worth_writing
 from cloud.object_events import refusal, subject_of
 from cloud.planner.inventory import InventoryError
 from cloud.source.api import Api, ApiError
@@ -49,6 +52,15 @@ class StatusWriter:
         self._told = ""
         self._told_refused: dict[Key, str] = {}
 
+    def hear(self, name: str, raw: msgspec.Raw | None) -> None:
+        """A Device is as this now; another replica may have written its status."""
+        self._devices.heard(name, raw)
+
+    @property
+    def _leads(self) -> bool:
+        """Whether what no replica in particular knows is for this one to tell."""
+        return self._app.shared is None or self._app.shared.leads
+
     def read_inventory(self) -> None:
         """Look again at what there is; to be called after each change of the manifests."""
         try:
@@ -65,9 +77,10 @@ class StatusWriter:
         """One pass over all of them; one that fails is tried again with the next pass."""
         try:
             statuses = await self._write_devices()
-            await self._write_communities(statuses)
             await self._write_clusters()
-            await self._tell_refused()
+            if self._leads:
+                await self._write_communities(statuses)
+                await self._tell_refused()
         except ApiError as error:  # no API server: the next one would fare no better
             self._tell("*", error)
             return
@@ -77,8 +90,12 @@ class StatusWriter:
         known = known_devices(self._app, self._nodes, self.refused)
         self._devices.keep_only(known)
         statuses = {}
-        for name, one in known.items():
-            statuses[name] = status = device_status(one, self._devices.written(name), self._now())
+        for name in known:
+            before = self._devices.written(name)
+            one = dataclasses.replace(known[name], here=speaks_here(known[name], before, self._now()))
+            if not one.here and not self._leads:
+                continue
+            statuses[name] = status = device_status(one, before, self._now())
             key = (DEVICES.kind.name, "", name)
             # What has no Node may be another cluster's operator, which is enrolled here by its name.
             make = one.device is not None and one.node is not None
@@ -118,7 +135,7 @@ class StatusWriter:
             board.forget(name)
             if error.status == 0:
                 raise
-            if error.status != _NOT_FOUND or make:
+            if error.status not in (_NOT_FOUND, _CONFLICT) or (error.status == _NOT_FOUND and make):
                 self._tell(name, error)
 
     async def _find(self, board: StatusBoard[Any], name: str, *, make: bool) -> bool:

@@ -7,7 +7,9 @@ from, and the API server refuses the second of two who read the same.
 
 import hashlib
 import hmac
+from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -32,6 +34,7 @@ class EnrollTokenStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
     resource_version: str
+    name: str = ""
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -55,6 +58,36 @@ async def redeem(api: Api, token_id: str, secret: str, asked: str, now: datetime
         if await _count(api, token, found.metadata.resource_version, now):
             return token
     raise ApiError(f"EnrollToken {token_id} is changed by others all the time: try again", _CONFLICT)
+
+
+async def add(api: Api, body: dict[str, Any]) -> None:
+    """Make an EnrollToken. Raises `ApiError`."""
+    await api.create(PATH, body)
+
+
+async def tokens(api: Api) -> list[StoredToken]:
+    """Every EnrollToken that can be read, the last to expire first. Raises `ApiError`."""
+    found = []
+    for raw in (await api.list(PATH)).items:
+        with suppress(msgspec.ValidationError):
+            one = decode(bytes(raw), _Found)
+            spec, status = one.spec, one.status
+            values = (spec.name, spec.expires, status.last_used, spec.uses, status.used)
+            found.append(StoredToken(one.metadata.name, *values))
+    return sorted(found, key=lambda token: (token.expires, token.id), reverse=True)
+
+
+async def forget(api: Api, token_id: str) -> bool:
+    """Remove an EnrollToken; whether there was one. Raises `ApiError`."""
+    if not is_object_name(token_id):
+        return False
+    try:
+        await api.delete(f"{PATH}/{token_id}")
+    except ApiError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 async def _find(api: Api, token_id: str, secret: str) -> _Found:

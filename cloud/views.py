@@ -38,7 +38,7 @@ class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def list_tokens(app: App, _: Nothing) -> dict[str, Any]:
     """Every token, without its secret, which nobody knows any more."""
     now = app.now()
-    return {"tokens": [_token(token, now) for token in app.store.tokens.all()]}
+    return {"tokens": [token_row(token, now) for token in app.store.tokens.all()]}
 
 
 def list_devices(app: App, _: Nothing) -> dict[str, Any]:
@@ -93,7 +93,8 @@ def _why_no_plan(app: App, name: str) -> str:
     )
 
 
-def _token(token: StoredToken, now: datetime) -> dict[str, Any]:
+def token_row(token: StoredToken, now: datetime) -> dict[str, Any]:
+    """What people are told of a token."""
     state = "used" if token.used >= token.uses else "expired" if token.expires <= now else "open"
     fields = {"id": token.id, "name": token.name, "state": state}
     return (

@@ -12,17 +12,16 @@ from cloud.cli.verb import add_output
 from cloud.faults import CommandError, Exit
 from cloud.files import make_private_directory
 from cloud.paths import CloudPaths
-from cloud.settings import Pools, Settings, SettingsError, check, read_settings, write_settings
+from cloud.settings import Pools, Settings, SettingsError, check, write_settings
 from cloud.store.lock import WriterLock
 from cloud.store.store import Store
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """The settings that are known from the start; the file has them afterwards."""
-    parser.add_argument("--cluster", metavar="NAME", help="name of the fabric, a DNS label")
-    parser.add_argument("--address", metavar="IP_OR_DNS[,...]", help="where devices reach the operator")
+    parser.add_argument("--cluster", required=True, metavar="NAME", help="name of the fabric, a DNS label")
     parser.add_argument(
-        "--once", action="store_true", help="the settings are written already: make what lacks beside them"
+        "--address", required=True, metavar="IP_OR_DNS[,...]", help="where devices reach the operator"
     )
     parser.add_argument(
         "--control-port", type=int, default=443, metavar="PORT", help="for enrolled devices (443)"
@@ -43,10 +42,6 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
     """Make all of it, the settings last: with them there, the operator is complete."""
-    if arguments.once:
-        return _complete(paths)
-    if not arguments.cluster or not arguments.address:
-        raise CommandError("give --cluster NAME and --address IP_OR_DNS", Exit.USAGE)
     settings = _settings(arguments)
     for path in (paths.settings, paths.keys, paths.database):
         if path.exists():
@@ -63,24 +58,6 @@ def run(arguments: argparse.Namespace, paths: CloudPaths) -> int:
         Store.open(paths.database).close()
         write_settings(paths.settings, settings)
     _tell(arguments, paths, settings, issuer.pin)
-    return Exit.OK
-
-
-def _complete(paths: CloudPaths) -> int:
-    """Keys and store for settings that others wrote, as a pod's are; nothing where all is there."""
-    settings = read_settings(paths.settings)
-    make_private_directory(paths.state)
-    lock = WriterLock.take(paths.lock)
-    if lock is None:
-        raise CommandError(f"another orillo-cloud holds {paths.lock}: end it first", Exit.CANNOT_RUN)
-    with lock:
-        # The store comes last: without one no device can have enrolled, and keys may be made anew.
-        if not paths.database.exists():
-            make_private_directory(paths.keys)
-            Issuer.create(paths.keys, settings.cluster, utc_now())
-            PlanKey.create(paths.keys / "plan.key")
-            Store.open(paths.database).close()
-            print(f"Made the keys and the store of {settings.cluster}.")
     return Exit.OK
 
 

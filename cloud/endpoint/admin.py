@@ -6,8 +6,9 @@ import json
 from aiohttp import web
 
 from cloud.app import App
-from cloud.commands import COMMAND_PATH, dispatch
+from cloud.commands import COMMAND_PATH
 from cloud.faults import CommandError
+from cloud.replicas.commands import dispatch
 
 _LARGEST_COMMAND = 1 << 26  # manifests of thousands of nodes
 
@@ -18,7 +19,7 @@ def admin_application(app: App) -> web.Application:
     async def run(request: web.Request) -> web.Response:
         try:
             parameters = json.loads(await request.read())
-            result = dispatch(app, request.match_info["name"], parameters)
+            result = await dispatch(app, request.match_info["name"], parameters)
         except CommandError as error:
             return web.json_response({"error": str(error), "code": error.code}, status=400)
         except json.JSONDecodeError as error:

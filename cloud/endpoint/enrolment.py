@@ -14,6 +14,8 @@ from cloud.endpoint.answers import RefusedError, json_answer, refusals
 from cloud.source.api import ApiError
 from cloud.store.tokens import Refused, TokenRefusedError
 
+#: For the probes of a cluster; devices do not ask it.
+READY_PATH = "/readyz"
 _LARGEST_REQUEST = 16 * 1024
 _SENTENCES = {
     Refused.UNKNOWN: "this token is not known here",
@@ -31,12 +33,18 @@ def enrolment_application(app: App) -> web.Application:
     application.router.add_get(CA_CERTS_PATH, listener.ca_certs)
     application.router.add_get(TRUST_PATH, listener.trust)
     application.router.add_post(ENROLL_PATH, listener.enroll)
+    application.router.add_get(READY_PATH, listener.ready)
     return application
 
 
 class _Enrolment:
     def __init__(self, app: App) -> None:
         self._app = app
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """Whether devices are served here, for who sends them here; not whether all is well."""
+        waits = self._app.cluster.waits_for() if self._app.cluster else ""
+        return web.json_response({"waits_for": waits}, status=503 if waits else 200)
 
     async def ca_certs(self, _: web.Request) -> web.Response:
         return certificates(self._app.issuer.ca_chain())
@@ -55,13 +63,10 @@ class _Enrolment:
             raise RefusedError(400, "request-bad", str(error)) from error
 
     async def _enroll(self, token_id: str, secret: str, body: bytes) -> bytes:
-        try:
+        if self._app.cluster is None:
             return enrolment.enroll(self._app, token_id, secret, body)
-        except TokenRefusedError as error:
-            if error.reason is not Refused.UNKNOWN or self._app.redeem is None:
-                raise
         try:
-            return await enrolment.enroll_by_object(self._app, token_id, secret, body)
+            return await enrolment.enroll_at(self._app, self._app.cluster, token_id, secret, body)
         except ApiError as error:
             raise RefusedError(
                 503, "operator-failed", "the API server does not answer now: try again"

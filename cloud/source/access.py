@@ -16,6 +16,7 @@ import msgspec
 from cloud.source.documents import DocumentError, read_documents
 
 #: Where a pod finds its service account ("Accessing the Kubernetes API from a Pod" in Kubernetes' manual).
+NAMESPACE = "orillo-system"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -27,12 +28,14 @@ class AccessError(ValueError):
 class Access:
     """A server's URL, the TLS context that trusts it (and presents our certificate), and our token.
 
-    `token` is asked before each request, since a pod's token is replaced about every hour.
+    `token` is asked before each request, since a pod's token is replaced about every hour. `namespace` is
+    where the operator's own Secret and Lease are.
     """
 
     server: str
     context: ssl.SSLContext = field(repr=False)
     token: Callable[[], str | None] = field(default=lambda: None, repr=False)
+    namespace: str = NAMESPACE
 
 
 class _Part(msgspec.Struct, frozen=True, rename="kebab"):
@@ -60,6 +63,7 @@ class _User(_Part, frozen=True):
 class _Context(_Part, frozen=True):
     cluster: str
     user: str
+    namespace: str = NAMESPACE
 
 
 class _NamedCluster(_Part, frozen=True):
@@ -93,12 +97,13 @@ def in_cluster(environment: Mapping[str, str] = os.environ, account: Path = SERV
     _token_of(token)
     context = _context(_read(account / "ca.crt"))
     address = f"[{host}]" if ":" in host else host
-    return Access(f"https://{address}:{port}", context, lambda: _token_of(token))
+    namespace = _token_of(account / "namespace") if (account / "namespace").exists() else NAMESPACE
+    return Access(f"https://{address}:{port}", context, lambda: _token_of(token), namespace)
 
 
 def from_kubeconfig(path: Path) -> Access:
     """The current context of a kubeconfig. Raises `AccessError`."""
-    cluster, user = _current(_parse(path), path)
+    cluster, user, namespace = _current(_parse(path), path)
     if not cluster.server.startswith("https://"):
         raise AccessError(f"{path}: the server {cluster.server!r} is no https address: correct `server`")
     if cluster.insecure_skip_tls_verify:
@@ -117,8 +122,8 @@ def from_kubeconfig(path: Path) -> Access:
     if user.token_file:
         file = here / user.token_file
         _token_of(file)
-        return Access(cluster.server, context, lambda: _token_of(file))
-    return Access(cluster.server, context, lambda: user.token or None)
+        return Access(cluster.server, context, lambda: _token_of(file), namespace)
+    return Access(cluster.server, context, lambda: user.token or None, namespace)
 
 
 def _parse(path: Path) -> _Kubeconfig:
@@ -129,7 +134,7 @@ def _parse(path: Path) -> _Kubeconfig:
         raise AccessError(f"{path} is no kubeconfig: {error}") from error
 
 
-def _current(config: _Kubeconfig, path: Path) -> tuple[_Cluster, _User]:
+def _current(config: _Kubeconfig, path: Path) -> tuple[_Cluster, _User, str]:
     contexts = {entry.name: entry.context for entry in config.contexts}
     clusters = {entry.name: entry.cluster for entry in config.clusters}
     users = {entry.name: entry.user for entry in config.users}
@@ -140,7 +145,7 @@ def _current(config: _Kubeconfig, path: Path) -> tuple[_Cluster, _User]:
         raise AccessError(f"{path}: {problem}: run kubectl config use-context")
     if context.cluster not in clusters or context.user not in users:
         raise AccessError(f"{path}: its current context names a cluster or a user that is not there")
-    return clusters[context.cluster], users[context.user]
+    return clusters[context.cluster], users[context.user], context.namespace
 
 
 def _content(data: str, file: str, here: Path, path: Path) -> bytes:

@@ -152,6 +152,10 @@ class Api:
         """Make an object in the collection `path`; status 409 if there is one of its name."""
         return await self._ask("POST", path, body=msgspec.json.encode(body))
 
+    async def put(self, path: str, body: dict[str, Any]) -> bytes:
+        """Put this in the place of the version that it names; status 409 if there is another by now."""
+        return await self._ask("PUT", path, body=msgspec.json.encode(body))
+
     async def patch(self, path: str, body: dict[str, Any]) -> bytes:
         """Change an object by a merge patch (RFC 7396)."""
         return await self._ask("PATCH", path, body=msgspec.json.encode(body), headers=_MERGE_PATCH)

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import inspect
 
 from appliance.netcore.plan.values import Protocol
+from cloud.replicas import books
 from cloud.source import clusters, objects
 from cloud.source.documents import to_yaml
 from cloud.source.kinds import Kind, find_kind
@@ -61,19 +62,24 @@ _EXPRESSION_RULES = [
 ]
 #: Whether it is a prefix is for the operator to tell; this only finds what surely is none.
 _PREFIX = {"type": "string", "maxLength": 43, "pattern": "^[0-9a-fA-F:.]+/[0-9]{1,3}$"}
+_ADDRESS = {"type": "string", "maxLength": 39}
 _ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _NAME_RULE = {
     "rule": "self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",
     "message": "the name has to be a DNS label: at most 63 characters, and no dot",
 }
 
-#: No kind that manifests are applied of: its secret is made by `orillo-cloud token create --object`.
-_TOKEN = Kind("EnrollToken", "enrolltokens", "etok", ("orillo.io/v1alpha1",))
+#: No kinds that manifests are applied of: an EnrollToken's secret is made by `orillo-cloud token create`, and
+#: a Ledger is between the operator's replicas.
+_OF_THE_OPERATOR: dict[Any, Kind] = {
+    objects.EnrollToken: Kind("EnrollToken", "enrolltokens", "etok", ("orillo.io/v1alpha1",)),
+    books.Ledger: books.LEDGER,
+}
 
 
 def definitions() -> dict[str, dict[str, Any]]:
     """Every definition, by its name."""
-    made = [_community(), _device(), _cluster(), _enroll_token()]
+    made = [_community(), _device(), _cluster(), _enroll_token(), _ledger()]
     return {definition["metadata"]["name"]: definition for definition in made}
 
 
@@ -159,6 +165,20 @@ def _enroll_token() -> dict[str, Any]:
     return _definition(objects.EnrollToken, spec, ["spec"], columns, status)
 
 
+def _ledger() -> dict[str, Any]:
+    spec = _schema(inspect.type_info(books.LedgerSpec))
+    for book in (books.DEVICES, books.PLANS):
+        # As a whole: or each of its entries would have one in managedFields, of the same size.
+        spec["properties"][book]["x-kubernetes-map-type"] = "atomic"
+    columns = [
+        _column("Holder", "string", ".spec.holder"),
+        _column("Epoch", "integer", ".spec.epoch"),
+        _column("Changes", "integer", ".spec.serial"),
+        _column("Age", "date", ".metadata.creationTimestamp"),
+    ]
+    return _definition(books.Ledger, spec, ["spec"], columns, None)
+
+
 def _cluster() -> dict[str, Any]:
     spec = _schema(inspect.type_info(clusters.ClusterSpec))
     spec["properties"]["caPin"]["pattern"] = "^([0-9a-f]{64})?$"
@@ -180,10 +200,10 @@ def _definition(
     spec: dict[str, Any],
     required: list[str],
     columns: list[dict[str, Any]],
-    status: dict[str, Any],
+    status: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    kind = _TOKEN if shape is objects.EnrollToken else find_kind(shape.__name__)
-    properties = {"spec": spec, "status": status}
+    kind = _OF_THE_OPERATOR.get(shape) or find_kind(shape.__name__)
+    properties = {"spec": spec} | ({"status": status} if status else {})
     schema = {
         "type": "object",
         "description": _first_line(shape),
@@ -212,7 +232,7 @@ def _definition(
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    **({"subresources": {"status": {}}} if status else {}),
                     "additionalPrinterColumns": columns,
                     "schema": {"openAPIV3Schema": schema},
                 }
@@ -254,8 +274,8 @@ def _plain(kind: inspect.Type) -> dict[str, Any]:
         return {"type": "integer"} | {name: bound for name, bound in bounds.items() if bound is not None}
     if isinstance(kind, inspect.DateTimeType):
         return {"type": "string", "format": "date-time"}
-    if isinstance(kind, inspect.CustomType):  # the one custom type that objects have is a prefix
-        return dict(_PREFIX)
+    if isinstance(kind, inspect.CustomType):
+        return dict(_ADDRESS if kind.cls.__name__ == "Address" else _PREFIX)
     known = {inspect.StrType: "string", inspect.BoolType: "boolean"}
     return {"type": known[type(kind)]}
 

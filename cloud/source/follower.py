@@ -47,6 +47,8 @@ class View:
         self.listed = False
         #: What may be different since somebody emptied this.
         self.news: set[Key] = set()
+        #: Is told each object as it comes, by its name, also what of it is not kept here; None if it is gone.
+        self.heard: Callable[[str, msgspec.Raw | None], None] = lambda _name, _raw: None
         self._faults: dict[Key, str] = {}
 
     @property
@@ -70,6 +72,7 @@ class View:
     def put(self, raw: msgspec.Raw) -> bool:
         """Take in an object that was added or changed; whether anything that we read is different now."""
         key = self.resource.key(raw)
+        self.heard(key[2], raw)
         try:
             manifest = self.resource.read(raw)
         except ObjectError as error:
@@ -91,6 +94,7 @@ class View:
     def _drop(self, key: Key) -> bool:
         self._faults.pop(key, None)
         self.news.add(key)
+        self.heard(key[2], None)
         return self.objects.pop(key, None) is not None
 
 

@@ -2,7 +2,9 @@
 """The manifests in a Kubernetes API, kept like the server's by one follower for each resource."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from cloud.source.api import Api
 from cloud.source.follower import Follower, View
@@ -47,6 +49,12 @@ class KubernetesSource:
         """One object, or None if there is none."""
         found = (view.objects.get(key) for view in reversed(self._views))
         return next((manifest for manifest in found if manifest is not None), None)
+
+    def hear(self, resource: Resource, heard: Callable[[str, msgspec.Raw | None], None]) -> None:
+        """Let `heard` know each object of a resource as it comes; None for one that is gone."""
+        for view in self._views:
+            if view.resource is resource:
+                view.heard = heard
 
     def take_news(self) -> set[Key]:
         """The keys of all that may be different since the last call."""

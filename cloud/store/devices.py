@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The devices that have enrolled: every instance of each, of which one at most is valid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.netcore.plan.exchange import Report
 from appliance.netcore.plan.values import decode, encode
+from cloud.replicas.books import Enrolment
 from cloud.store.database import Database, to_text, to_time
 
 _COLUMNS = "name, instance, enrolled_at, last_seen, revoked_at, report"
@@ -64,6 +66,34 @@ class Devices:
         self.news.add(name)
         statement = "UPDATE devices SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL"
         return self._database.run(statement, to_text(now), name) > 0
+
+    def mirror(self, name: str, enrolments: Sequence[Enrolment]) -> None:
+        """The enrolments of `name` are these, as another replica may have written them; reports are kept."""
+        self.news.add(name)
+        kept = {each.instance for each in enrolments}
+        rows = self._database.rows("SELECT instance FROM devices WHERE name = ?", name)
+        for (instance,) in rows:
+            if instance not in kept:
+                self._database.run("DELETE FROM devices WHERE name = ? AND instance = ?", name, instance)
+        for each in sorted(enrolments, key=lambda each: each.revoked is None):  # one is valid at any moment
+            revoked = to_text(each.revoked) if each.revoked else None
+            self._database.run(
+                "INSERT INTO devices VALUES (?, ?, ?, NULL, ?, NULL) "
+                "ON CONFLICT (name, instance) DO UPDATE SET revoked_at = excluded.revoked_at",
+                name,
+                each.instance,
+                to_text(each.at),
+                revoked,
+            )
+
+    def enrolments(self) -> dict[str, tuple[Enrolment, ...]]:
+        """Every enrolment of each name, the oldest first."""
+        found: dict[str, tuple[Enrolment, ...]] = {}
+        statement = "SELECT name, instance, enrolled_at, revoked_at FROM devices ORDER BY name, enrolled_at"
+        for name, instance, at, revoked in self._database.rows(statement):
+            one = Enrolment(instance, to_time(at), to_time(revoked) if revoked else None)
+            found[name] = (*found.get(name, ()), one)
+        return found
 
     def reported(self, report: Report, now: datetime) -> None:
         """Keep the last report of an instance."""

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 from cloud.store.database import Database
+from cloud.store.heads import PlanHead
 
 _COLUMNS = "name, generation, digest, fingerprint, document"
 #: More plans than a device gets in its life.
@@ -25,17 +26,6 @@ class StoredPlan:
     digest: str
     fingerprint: str
     document: bytes | None
-
-
-@dataclass(frozen=True)
-class PlanHead:
-    """What is told of a plan without its document; `withdrawn` is a device that has none at present."""
-
-    name: str
-    generation: int
-    digest: str
-    withdrawn: bool
-    fingerprint: str = ""
 
 
 class Plans:

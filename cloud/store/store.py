@@ -9,6 +9,7 @@ from cloud.store.allocations import Allocations
 from cloud.store.database import Database
 from cloud.store.devices import Devices
 from cloud.store.objects import Objects
+from cloud.store.pages import StoredPages
 from cloud.store.plans import Plans
 from cloud.store.tokens import Tokens
 
@@ -23,6 +24,7 @@ class Store:
         self.devices = Devices(database)
         self.allocations = Allocations(database)
         self.plans = Plans(database)
+        self.pages = StoredPages(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -41,6 +43,7 @@ class Store:
         """What was written is known to whoever wants to know of it, or was not written after all."""
         self.objects.news.clear()
         self.devices.news.clear()
+        self.allocations.news.clear()
 
     def close(self) -> None:
         """Close the store; nothing of it can be used any more."""

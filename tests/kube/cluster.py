@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from cloud.source.access import from_kubeconfig
+from cloud.replicas.ledger import LEDGERS
+from cloud.source.access import NAMESPACE, from_kubeconfig
 from cloud.source.api import SILENCE, Api
 from cloud.source.definitions import definitions
 from cloud.source.kubernetes import KubernetesSource
@@ -26,15 +27,27 @@ _BINDING = {
     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "orillo-cloud"},
     "subjects": [{"kind": "User", "name": "operator"}],
 }
+_OWN_BINDING = _BINDING | {
+    "kind": "RoleBinding",
+    "metadata": {"name": "orillo-cloud", "namespace": NAMESPACE},
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "orillo-cloud"},
+}
+_NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+
+
+def uninstall(kube: KubeServer) -> None:
+    """What replicas share is gone; definitions and rights stay."""
+    kube.ask("DELETE", LEDGERS.path)
+    kube.kubectl("delete", "secret,lease", "orillo-cloud", "--namespace", NAMESPACE, "--ignore-not-found")
 
 
 def install(kube: KubeServer) -> None:
     """Our definitions, and the operator's rights for the test's operator account."""
-    kube.kubectl("apply", "-f", str(MANIFESTS / "crds"), "-f", str(MANIFESTS / "rbac.yaml"))
-    kube.kubectl("apply", "-f", "-", text=yaml.safe_dump(_BINDING))
-    for definition in definitions():
-        kube.kubectl("wait", "--for=condition=Established", f"crd/{definition}")
-        kube.kubectl("get", definition)  # established, and served by now
+    files = ("-", *(str(MANIFESTS / name) for name in ("crds", "rbac.yaml", "state.yaml")))
+    words = [word for file in files for word in ("-f", file)]
+    kube.kubectl("apply", *words, text=yaml.safe_dump_all([_NAMESPACE, _BINDING, _OWN_BINDING]))
+    kube.kubectl("wait", "--for=condition=Established", *(f"crd/{name}" for name in definitions()))
+    kube.kubectl("get", ",".join(definitions()))  # established, and served by now
 
 
 def api_for(kube: KubeServer, port: int = 0, silence: float = SILENCE) -> Api:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kube.cluster import install
+from tests.kube.cluster import install, uninstall
 from tests.kube.server import KubeServer, assets
 from tests.kube.things import CLUSTERS, COMMUNITIES, DEVICES, NODES, SERVICES, SLICES, TOKENS
 
@@ -35,6 +35,7 @@ def cluster(kube: KubeServer) -> Iterator[KubeServer]:
     try:
         yield kube
     finally:
+        uninstall(kube)
         for kind in (NODES, SLICES, COMMUNITIES, CLUSTERS, DEVICES, TOKENS):
             kube.ask("DELETE", kind)
         for name in [each["metadata"]["name"] for each in kube.ask("GET", SERVICES)["items"]]:

@@ -17,6 +17,7 @@ from appliance.netcore.plan.values import encode
 from cloud.cluster import follow_cluster
 from cloud.settings import Settings
 from cloud.source.access import from_kubeconfig
+from tests.kube.cluster import until
 from tests.kube.server import OPERATOR_TOKEN, KubeServer
 from tests.kube.things import DEFINITIONS, DEVICES, node
 from tests.unit.endpoint.operators import Clock, Device, Operator, running
@@ -67,6 +68,7 @@ async def operating(
             operator.app.follows = access.server
             work = asyncio.create_task(follow_cluster(operator.app, access))
             try:
+                await until(lambda: operator.app.shared and operator.app.shared.leads, "it leads", 20)
                 yield operator
             finally:
                 work.cancel()

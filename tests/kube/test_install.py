@@ -28,8 +28,7 @@ def helm() -> str:
 
 @pytest.fixture
 def namespace(cluster: KubeServer) -> Iterator[str]:
-    """The namespace of the manifest, empty. No controller runs here that would finish its deletion."""
-    cluster.kubectl("create", "namespace", NAMESPACE)
+    """The namespace of the manifest. No controller runs here that would finish its deletion."""
     try:
         yield NAMESPACE
     finally:
@@ -82,9 +81,15 @@ def test_what_the_operators_account_may_do(cluster: KubeServer, namespace: str) 
 
     assert may("list", "nodes")
     assert may("patch", "devices.orillo.io", "--subresource=status")
+    assert may("update", "ledgers.orillo.io")
+    here = ("--namespace", namespace)
     for verb in ("get", "list", "watch", "create", "update", "patch", "delete"):
         assert not may(verb, "secrets", "--all-namespaces"), verb
-        assert not may(verb, "secrets", "--namespace", namespace), verb
+        assert not may(verb, "secrets", *here), verb
+        assert not may(verb, "secret/orillo-join", *here), verb
+        assert not may(verb, "secret/orillo-cloud", "--namespace", "default"), verb
+        for kind in ("secret", "lease.coordination.k8s.io"):
+            assert may(verb, f"{kind}/orillo-cloud", *here) == (verb in ("get", "patch")), (kind, verb)
     for verb, what in (
         ("*", "*"),
         ("create", "pods"),

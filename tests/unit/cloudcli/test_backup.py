@@ -161,17 +161,3 @@ def test_a_token_that_replaces_revokes_at_once(operator: Run, root: Path, tmp_pa
 def identity(root: Path) -> Identity:
     with opened(root) as app:
         return app.identities()["shop1"]
-
-
-def test_keys_and_store_beside_settings_that_were_there(tmp_path: Path) -> None:
-    """As a pod of Kubernetes starts: twice, with the same keys."""
-    words = ("--root", str(tmp_path), "init", "--once")
-    assert main(words) == 3
-    paths = CloudPaths(tmp_path)
-    paths.settings.parent.mkdir(parents=True)
-    paths.settings.write_text('cluster = "lab"\naddresses = ["203.0.113.10"]\n')
-    assert main(words) == 0
-    before = (paths.keys / "ca.crt").read_bytes()
-    assert main(words) == 0
-    assert (paths.keys / "ca.crt").read_bytes() == before
-    assert main(("--root", str(tmp_path), "init")) == 2

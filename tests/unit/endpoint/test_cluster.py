@@ -25,7 +25,7 @@ from cloud.source.manifests import read_text
 from cloud.source.source import Key
 from cloud.source.status import Condition, DeviceStatus, condition_of
 from cloud.store.devices import StoredDevice
-from cloud.store.plans import PlanHead
+from cloud.store.heads import PlanHead
 from tests.unit.endpoint.operators import COMMUNITY, NODES, new_app
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ from appliance.netcore.plan.signature import verify
 from cloud.ca.keys import PlanKey
 from cloud.planner.inventory import Inventory
 from cloud.publish import Press
-from cloud.store.plans import PlanHead
+from cloud.store.heads import PlanHead
 from tests.unit.planner.worlds import demo, inventories, plans
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
