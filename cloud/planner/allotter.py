@@ -93,9 +93,11 @@ class Allotter:
             if name not in self.held and (wish := in_pools(self._fabric, node.allotted)):
                 self.held[name] = Allocation(wish)
         free = [*(name for name in present if name not in fixed), *self._fix(fixed, before)]
+        # All of them keep what they hold before any takes what is free.
         kept = {name: self._keep(name) for name in free}
-        for name in sorted({*fixed, *free}):
-            allocation = self._complete(name, kept.get(name), fixed.get(name))
+        addresses = {name: self._keep_overlay(name) for name in sorted({*fixed, *free})}
+        for name, overlay in addresses.items():
+            allocation = self._complete(name, kept.get(name), fixed.get(name), overlay)
             self.allocations[name] = allocation
             if self._wants(name):
                 self.held[name] = allocation
@@ -124,12 +126,20 @@ class Allotter:
                 raise _given_before(other[0], other[1], prefix, name)
         return kept
 
-    def _complete(self, name: str, kept: list[Prefix] | None, fixed: tuple[Prefix, ...] | None) -> Allocation:
+    def _keep_overlay(self, name: str) -> list[Prefix]:
+        before = map(host_prefix, self.held.get(name, Allocation()).overlay)
+        return [prefix for prefix in before if self._overlay.taken.claim(prefix, name) is None]
+
+    def _complete(
+        self,
+        name: str,
+        kept: list[Prefix] | None,
+        fixed: tuple[Prefix, ...] | None,
+        addresses: list[Prefix],
+    ) -> Allocation:
         wants = self._wants(name)
         pods = self._pods.complete(name, kept or [], wants) if fixed is None else fixed
-        before = [host_prefix(address) for address in self.held.get(name, Allocation()).overlay]
-        free = [prefix for prefix in before if self._overlay.taken.claim(prefix, name) is None]
-        overlay = self._overlay.complete(name, free, wants)
+        overlay = self._overlay.complete(name, addresses, wants)
         return Allocation(pods, tuple(ip_address(prefix.network_address) for prefix in overlay))
 
     def _rest(self, name: str, allocation: Allocation) -> None:
