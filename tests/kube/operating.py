@@ -68,12 +68,17 @@ async def operating(
             operator.app.follows = access.server
             work = asyncio.create_task(follow_cluster(operator.app, access))
             try:
-                await until(lambda: operator.app.shared and operator.app.shared.leads, "it leads", 20)
+                await until(lambda: _has_part(operator), "it leads, or follows one that does", 20)
                 yield operator
             finally:
                 work.cancel()
                 with suppress(asyncio.CancelledError):
                     await work
+
+
+def _has_part(operator: Operator) -> bool:
+    shared = operator.app.shared
+    return shared is not None and (shared.leads or bool(shared.heads))
 
 
 def plan_of(operator: Operator, name: str) -> dict[str, Any]:

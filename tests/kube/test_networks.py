@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cloud.replicas.ledger import LEDGERS
 from cloud.source import follower
 from tests.kube.cluster import until
 from tests.kube.operating import HUB, conditions, defined, operating, plan_of
@@ -93,7 +94,7 @@ async def test_fabedges_own_objects_plan_the_same(cluster: KubeServer, tmp_path:
 
 
 async def test_nodes_without_pod_prefixes_are_given_ours(cluster: KubeServer, tmp_path: Path) -> None:
-    """And the Node remembers them, so that another operator, with an empty store, gives the same."""
+    """And the Node remembers them, so that an operator that has lost its Ledgers gives the same."""
     cluster.ask("POST", NODES, HUB)
     cluster.ask("POST", NODES, node("shop1"))
     cluster.ask("POST", NODES, node("shop2", "10.244.2.0/24"))
@@ -108,6 +109,7 @@ async def test_nodes_without_pod_prefixes_are_given_ours(cluster: KubeServer, tm
         assert written("shop1") == ",".join(given)
         assert given[0].startswith("10.200.")
         assert written("shop2") == written("hub1") == ""  # the cluster allotted those itself
+    cluster.ask("DELETE", LEDGERS.path)
     wish = "10.200.42.0/24,fd00:200:0:42::/64"
     cluster.ask("PATCH", f"{NODES}/shop1", {"metadata": {"annotations": {ALLOTTED: wish}}})
     async with operating(cluster) as operator:
