@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`orillo daemon host`: on an image of ours, the host's name, network and console, at each boot."""
 
+import asyncio
 import shutil
 import socket
 from contextlib import suppress
@@ -16,10 +17,12 @@ from appliance.host.slots import BootEntries
 from appliance.host.source import NOCLOUD, Found, find
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import read_text, remove, write_atomic
+from appliance.netcore.kernel.processes import run as call
 from appliance.paths import Paths
 
-#: Asks for a reset at the next boot: `all`, or `keep-identity`.
+#: Asks for a reset at the next boot, by what is in it.
 RESET = "reset"
+EVERYTHING, KEEP_IDENTITY = "everything", "keep-identity"
 _FACTORY = Path("usr/share/factory/var")
 _DEFAULT_NAME = "orillo"
 
@@ -27,8 +30,8 @@ _DEFAULT_NAME = "orillo"
 def run(paths: Paths) -> int:
     """Apply what is new on the boot-config partition, render what is kept. 4: the file can't be used."""
     need_root("daemon host")
-    _reset(paths)
-    if (paths.boot_config / NOCLOUD).exists():
+    clear(paths)
+    if any((directory / NOCLOUD).exists() for directory in (paths.boot_config, paths.esp)):
         beside.go_on_in(beside.TERMINAL)
     found, fault = _found(paths)
     config = _applied(paths, found)
@@ -44,7 +47,7 @@ def run(paths: Paths) -> int:
 def _found(paths: Paths) -> tuple[Found | None, str]:
     """What is on the partition, or why it can't be used: then the site goes on with what it had."""
     try:
-        return find(paths.boot_config), ""
+        return find(paths.boot_config, paths.esp), ""
     except DoorError as error:
         return None, str(error)
 
@@ -93,16 +96,17 @@ def _say(paths: Paths, found: Found | None, config: HostConfig, fault: str) -> N
         remove(paths.host_run / "join")
 
 
-def _reset(paths: Paths) -> None:
-    """Put the data partition back to how it was flashed; the identity stays if it was asked for."""
+def clear(paths: Paths) -> None:
+    """Put the data partition back to how it was flashed, if that is asked for."""
     kind = (read_text(paths.host_state / RESET) or "").strip()
     factory = paths.root / _FACTORY
     if not kind or not factory.is_dir():
         return
-    keep = {paths.state, paths.host_state} if kind == "keep-identity" else set()
+    # What asks for it goes last: after a power cut the next boot goes on.
+    keep = {paths.state, paths.host_state} if kind == KEEP_IDENTITY else {paths.host_state / RESET}
     for path in (paths.root / "var").iterdir():
         _drop(path, keep)
-    shutil.copytree(factory, paths.root / "var", symlinks=True, dirs_exist_ok=True)
+    asyncio.run(call("cp", "-a", f"{factory}/.", str(paths.root / "var"), timeout=300.0))
     remove(paths.host_state / RESET)
     print(f"factory reset ({kind}) done")
 

@@ -27,9 +27,9 @@ _FINAL = (TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED)
 def run(paths: Paths) -> int:
     """Join the cluster. 2: the token is refused for good; 3: not yet, try again."""
     need_root("daemon join")
-    found = find(paths.boot_config)
+    found = find(paths.boot_config, paths.esp)
     if found is not None and found.config.plan and load_identity(paths) is None:
-        plan.import_file(paths, paths.boot_config / found.config.plan, found.config.plan_key)
+        plan.import_file(paths, found.file.parent / found.config.plan, found.config.plan_key)
     if found is not None and found.config.token:
         _enrol(paths, found)
     remove(paths.host_run / "join")
@@ -40,19 +40,23 @@ def _enrol(paths: Paths, found: Found) -> None:
     try:
         device = asyncio.run(enroll(paths, parse_token(found.config.token)))
     except TokenError as error:
-        raise CliError(f"{found.file}: {error}", Exit.USAGE) from error
+        raise CliError(f"{found.token_file}: {error}", Exit.USAGE) from error
     except RefusedError as error:
         final = error.code in _FINAL
-        raise CliError(f"{found.file}: {error}", Exit.USAGE if final else Exit.CANNOT_RUN) from error
+        raise CliError(f"{found.token_file}: {error}", Exit.USAGE if final else Exit.CANNOT_RUN) from error
     with suppress(NotRunningError):
         client.command(paths.status_socket, "reload")
     asyncio.run(_wipe(paths, found))
-    print(f"enrolled as {device.identity.name}; the token is wiped from {found.file.name}")
+    print(f"enrolled as {device.identity.name}; the token is wiped from {found.token_file.name}")
 
 
 async def _wipe(paths: Paths, found: Found) -> None:
-    async with _writable(str(paths.boot_config)):
-        wipe_token(found.file, found.config.token)
+    if found.token_file.parent == paths.boot_config:
+        async with _writable(str(paths.boot_config)):
+            wipe_token(found.token_file, found.config.token)
+    else:
+        # The boot loader's partition can always be written.
+        wipe_token(found.token_file, found.config.token)
 
 
 @asynccontextmanager

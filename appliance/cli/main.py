@@ -96,6 +96,10 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
             from appliance.cli import update
 
             return update.run(paths, options)
+        case "reset":
+            from appliance.cli import reset
+
+            return reset.run(paths, keep_identity=options.keep_identity, restart=not options.no_restart)
         case "bugreport":
             from appliance.cli import bugreport
 
@@ -169,6 +173,11 @@ def parser() -> argparse.ArgumentParser:
     _update(
         verbs.add_parser("update", parents=[output], help="take another release, and go back if it fails")
     )
+    reset = verbs.add_parser("reset", help="on an image: forget everything at the next start")
+    reset.add_argument(
+        "--keep-identity", action="store_true", help="but who this device is, and its settings"
+    )
+    reset.add_argument("--no-restart", action="store_true", help="whenever that start comes")
     verbs.add_parser("version", parents=[output], help="say which version this is")
     return whole
 

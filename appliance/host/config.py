@@ -19,7 +19,9 @@ HostName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61
 LinkName = Annotated[str, msgspec.Meta(pattern=r"^([^/\s:]{1,15}|([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2})$")]
 Interface = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
 PasswordHash = Annotated[str, msgspec.Meta(pattern=r"^(\$[^:\s]+)?$")]
-Passphrase = Annotated[str, msgspec.Meta(pattern=r"^([\x20-\x7e]{8,63})?$")]
+#: As it is said, or the key made of it (IEEE 802.11, J.4), which Imager writes.
+Passphrase = Annotated[str, msgspec.Meta(pattern=r"^([\x20-\x7e]{8,63}|[0-9a-fA-F]{64})?$")]
+Country = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2})?$")]
 Locale = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_]+(\.[A-Za-z0-9-]+)?$")]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^([^/\s][^/]*)?$")]
 
@@ -32,7 +34,7 @@ class Uplink(_Section, frozen=True):
     """A way out. Without `address` it is DHCP and IPv6 router advertisements.
 
     `link` is a name, or a MAC address for who does not know it. `vlan` is an 802.1Q tag on it; `ssid` makes
-    it Wi-Fi. Earlier uplinks are preferred to later ones.
+    it Wi-Fi, whose channels and power are those of `country` (ISO 3166). Earlier uplinks are preferred.
     """
 
     link: LinkName
@@ -42,6 +44,7 @@ class Uplink(_Section, frozen=True):
     vlan: Annotated[int, msgspec.Meta(ge=1, le=4094)] | None = None
     ssid: Annotated[str, msgspec.Meta(max_length=32)] = ""
     passphrase: Passphrase = ""
+    country: Country = ""
     mtu: Annotated[int, msgspec.Meta(ge=1280, le=9216)] | None = None
 
     @property

@@ -5,6 +5,8 @@ from appliance.host.config import HostConfig, Uplink
 
 #: How much later uplinks are less preferred: `RouteMetric` of the first, and the step.
 _METRIC, _STEP = 100, 100
+#: Digits of a key in place of a passphrase.
+_KEY = 64
 _ANY = """[Match]
 Type=ether
 Kind=!*
@@ -90,5 +92,7 @@ def _below(link: str, vlans: str) -> str:
 
 def _supplicant(uplink: Uplink) -> str:
     ssid = uplink.ssid.encode().hex()
-    secret = f'psk="{uplink.passphrase}"' if uplink.passphrase else "key_mgmt=NONE"
-    return f"ctrl_interface=/run/wpa_supplicant\nnetwork={{\n  ssid={ssid}\n  {secret}\n}}\n"
+    key = uplink.passphrase
+    secret = f"psk={key}" if len(key) == _KEY else f'psk="{key}"' if key else "key_mgmt=NONE"
+    country = f"country={uplink.country}\n" if uplink.country else ""
+    return f"ctrl_interface=/run/wpa_supplicant\n{country}network={{\n  ssid={ssid}\n  {secret}\n}}\n"

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a host's configuration comes from: our own file, Raspberry Pi Imager's preseed, cloud-init's NoCloud.
 
-The first that is there counts. All lie on the boot-config partition, which any laptop can write.
+The first that is there counts. All lie on the boot-config partition, which any laptop can write; but Imager
+writes to the first partition of a card, whatever it is: that of the boot loader.
 """
 
 import hashlib
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 OWN = "orillo.toml"
 IMAGER = "custom.toml"
+#: What Imager writes for most systems: a script, of which only the settings are read and nothing is run.
+FIRST_RUN = "firstrun.sh"
 NOCLOUD = "user-data"
 #: A token alone, for who has nothing else to say.
 TOKEN = "token.txt"  # noqa: S105 -- a file name
@@ -33,27 +37,43 @@ class Found:
     config: HostConfig
     file: Path
     digest: str
+    token_file: Path
 
 
-def find(directory: Path) -> Found | None:
-    """The configuration on the boot-config partition, if there is one. Raises `DoorError`."""
+def find(*directories: Path) -> Found | None:
+    """The configuration in the first of these directories that has one. Raises `DoorError`."""
     readers: tuple[tuple[str, Callable[[str, str], HostConfig]], ...] = (
         (OWN, parse),
         (IMAGER, from_imager),
+        (FIRST_RUN, from_first_run),
         (NOCLOUD, from_nocloud),
         (TOKEN, _token_alone),
     )
-    for name, reader in readers:
-        data = read(directory / name)
-        if data is not None:
-            try:
-                text = data.decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise HostConfigError(f"{directory / name} is not UTF-8: save it as plain text") from error
-            # Without the token, so that wiping it makes nothing new.
-            config = reader(text, str(directory / name))
-            return Found(config, directory / name, digest_of(config))
+    for directory in directories:
+        for name, reader in readers:
+            data = read(directory / name)
+            if data is not None:
+                config = reader(_text(data, directory / name), str(directory / name))
+                # Without the token, so that wiping it makes nothing new.
+                found = Found(config, directory / name, digest_of(config), directory / name)
+                return found if config.token else _with_token(found, directory / TOKEN)
     return None
+
+
+def _with_token(found: Found, file: Path) -> Found:
+    """What Imager writes has no place for a token: one in a file beside it counts."""
+    data = read(file)
+    if data is None:
+        return found
+    token = _text(data, file).strip()
+    return replace(found, config=msgspec.structs.replace(found.config, token=token), token_file=file)
+
+
+def _text(data: bytes, where: Path) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HostConfigError(f"{where} is not UTF-8: save it as plain text") from error
 
 
 def digest_of(config: HostConfig) -> str:
@@ -73,11 +93,30 @@ def from_imager(text: str, where: str) -> HostConfig:
     if system.get("hostname"):
         ours["name"] = system["hostname"]
     if wlan.get("ssid"):
-        ours["uplink"] = [{"link": "eth0"}, _wireless(wlan, where)]
+        ours["uplink"] = [{"link": "eth0"}, _wireless(wlan)]
     password = _table(document, "user")
     if password.get("password_encrypted") and password.get("password"):
         ours["console"] = {"password_hash": password["password"]}
     return convert(ours | extra, where)
+
+
+def from_first_run(text: str, where: str) -> HostConfig:
+    """Imager's `firstrun.sh`: the name, the Wi-Fi and the password that it would set."""
+    ours: dict[str, Any] = {}
+    for line in text.splitlines():
+        try:
+            words = shlex.split(line)
+        except ValueError:
+            continue
+        match [word.rpartition("/")[2] if at == 0 else word for at, word in enumerate(words)]:
+            case ["imager_custom", "set_hostname", name]:
+                ours["name"] = name
+            case ["imager_custom", "set_wlan", *_options, ssid, secret, country]:
+                wlan = {"link": "wlan0", "ssid": ssid, "passphrase": secret, "country": country}
+                ours["uplink"] = [{"link": "eth0"}, wlan]
+            case ["userconf", _user, password]:
+                ours["console"] = {"password_hash": password}
+    return convert(ours, where)
 
 
 def from_nocloud(text: str, where: str) -> HostConfig:
@@ -102,10 +141,9 @@ def _token_alone(text: str, where: str) -> HostConfig:
     return convert({"token": text.strip()}, where)
 
 
-def _wireless(wlan: dict[str, Any], where: str) -> dict[str, Any]:
-    if wlan.get("password_encrypted"):
-        raise HostConfigError(f"{where}: wlan.password is encrypted: let Imager store it in plain text")
-    return {"link": "wlan0", "ssid": wlan["ssid"], "passphrase": wlan.get("password", "")}
+def _wireless(wlan: dict[str, Any]) -> dict[str, Any]:
+    found = {"link": "wlan0", "ssid": wlan["ssid"], "passphrase": wlan.get("password", "")}
+    return found | ({"country": wlan["country"]} if wlan.get("country") else {})
 
 
 def _table(document: dict[str, Any], name: str) -> dict[str, Any]:

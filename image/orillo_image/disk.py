@@ -176,6 +176,8 @@ def options(recipe: Recipe, slot: str) -> str:
         "quiet panic=10 systemd.gpt_auto=no fsck.repair=yes",
         # A heap in huge pages took 55 MB more, and the kernel keeps 64 MB free to make them.
         "transparent_hugepage=never",
+        # Links are eth0 and wlan0, as in every example; who has several names them by their MAC address.
+        "net.ifnames=0",
     )
     return " ".join(words)
 

@@ -8,6 +8,7 @@ import pytest
 from appliance.host.applied import environment, keep, kept, render, shadow, toml, wipe_token
 from appliance.host.config import Console, HostConfig, parse
 from appliance.host.errors import HostConfigError
+from appliance.host.network import wireless_files
 from appliance.host.source import find, from_imager, from_nocloud
 from appliance.paths import Paths
 from appliance.settings import Proxy, load_settings
@@ -119,6 +120,55 @@ token = "orillo1.x"
     assert (config.name, config.token) == ("shop-17", "orillo1.x")
     assert [uplink.name for uplink in config.uplink] == ["eth0", "wlan0"]
     assert config.console == Console("$y$j9T$abc")
+
+
+#: As Imager 1.8 writes it for an image of one's own; its `if` has an `else` for older systems.
+_FIRST_RUN = """#!/bin/bash
+set +e
+CURRENT_HOSTNAME=`cat /etc/hostname | tr -d " \\t\\n\\r"`
+if [ -f /usr/lib/raspberrypi-sys-mods/imager_custom ]; then
+   /usr/lib/raspberrypi-sys-mods/imager_custom set_hostname shop-17
+else
+   echo shop-17 >/etc/hostname
+fi
+if [ -f /usr/lib/userconf-pi/userconf ]; then
+   /usr/lib/userconf-pi/userconf 'pi' '$5$abc$def'
+fi
+if [ -f /usr/lib/raspberrypi-sys-mods/imager_custom ]; then
+   /usr/lib/raspberrypi-sys-mods/imager_custom set_wlan 'the shop' '%s' 'GB'
+else
+cat >/etc/wpa_supplicant/wpa_supplicant.conf <<'WPAEOF'
+country=GB
+WPAEOF
+fi
+rm -f /boot/firstrun.sh
+exit 0
+"""
+
+
+def test_the_script_that_imager_writes_is_read_and_not_run(tmp_path: Path) -> None:
+    """On the first partition of the card, with a token beside it, which is wiped where it stands."""
+    esp, boot_config = tmp_path / "efi", tmp_path / "boot"
+    boot_config.mkdir()
+    esp.mkdir()
+    (esp / "firstrun.sh").write_text(_FIRST_RUN % ("0f" * 32))
+    (esp / "token.txt").write_text("orillo1.x\n")
+    found = find(boot_config, esp)
+    assert found is not None
+    assert (found.config.name, found.config.token) == ("shop-17", "orillo1.x")
+    assert (found.file.name, found.token_file) == ("firstrun.sh", esp / "token.txt")
+    assert found.config.console == Console("$5$abc$def")
+    wired, wireless = found.config.uplink
+    assert (wired.link, wireless.link, wireless.ssid, wireless.country) == ("eth0", "wlan0", "the shop", "GB")
+    written = wireless_files(found.config)["wlan0"]
+    # The key as it is: in quotes it would be a passphrase of 64 letters, which there is not.
+    assert f"  psk={'0f' * 32}\n" in written
+    assert "country=GB\n" in written
+    # Ours comes first, wherever it is.
+    (boot_config / "orillo.toml").write_text('name = "first"')
+    ours = find(boot_config, esp)
+    assert ours is not None
+    assert ours.config.name == "first"
 
 
 def test_clouds_user_data_is_understood() -> None:
