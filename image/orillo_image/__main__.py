@@ -16,10 +16,11 @@ from typing import TypeVar
 
 from orillo_build import stamp
 from orillo_build.compiler import SOURCE
+from orillo_image.bill import bill
 from orillo_image.board import stage
 from orillo_image.bundle import Keys, development_keys, make_bundle, system_conf
 from orillo_image.disk import make_disk, make_parts, make_squashfs, options
-from orillo_image.manifest import manifest
+from orillo_image.manifest import installed, manifest
 from orillo_image.recipe import ARCHITECTURES, BOARDS, KERNELS, Recipe, kernel_for
 from orillo_image.root import make_root, slim
 from orillo_image.tools import ImageError, call, need_tools
@@ -68,7 +69,7 @@ def make(recipe: Recipe, words: argparse.Namespace) -> Path:
     # Who installs this system makes its boot entry, with these options and not those of the one before.
     (root / "usr/lib/orillo-image/options").write_text(options(recipe, "a") + "\n")
     (root / "etc/orillo-image").write_text(f"{recipe.compatible} {recipe.version}\n")
-    (out / f"{name}.manifest.json").write_text(manifest(recipe, root))
+    _tell(recipe, root, out / name)
     board = stage(recipe, root, work / "board")
     slim(root, recipe.epoch)
     squashfs = _timed("squashfs", lambda: make_squashfs(recipe, root, work / "root.squashfs"))
@@ -77,6 +78,20 @@ def make(recipe: Recipe, words: argparse.Namespace) -> Path:
     _timed("bundle", lambda: make_bundle(recipe, squashfs, keys, out / f"{name}.raucb", work))
     _timed("compression", lambda: compress(disk, keys, recipe.epoch))
     return disk
+
+
+def _tell(recipe: Recipe, root: Path, beside: Path) -> None:
+    """Manifest and bill of materials: in the image, and beside it."""
+    packages = installed(recipe, root)
+    papers = {
+        "manifest.json": manifest(recipe, packages),
+        "sbom.cdx.json": bill(recipe, packages, root / "usr/share/doc/orillo/sbom.cdx.json"),
+    }
+    place = root / "usr/share/orillo-image"
+    place.mkdir(exist_ok=True)
+    for name, text in papers.items():
+        (place / name).write_text(text)
+        beside.with_name(f"{beside.name}.{name}").write_text(text)
 
 
 def compress(disk: Path, keys: Keys, epoch: int) -> Path:

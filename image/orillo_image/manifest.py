@@ -5,16 +5,17 @@ import json
 from pathlib import Path
 
 from orillo_image import board
-from orillo_image.recipe import Recipe, firmware, packages
+from orillo_image.recipe import Recipe, firmware
+from orillo_image.recipe import packages as asked
 
 
-def manifest(recipe: Recipe, root: Path) -> str:
-    """The build manifest, as JSON."""
-    reasons = packages(recipe) | firmware(recipe)
+def installed(recipe: Recipe, root: Path) -> list[dict[str, str]]:
+    """Every package with version, architecture, source and reason, by name."""
+    reasons = asked(recipe) | firmware(recipe)
     paragraphs = _status(root / "var/lib/dpkg/status")
     if firmware(recipe):
         paragraphs += _status(root / board.STATUS)
-    installed = [
+    found = [
         {
             "name": fields["Package"],
             "version": fields["Version"],
@@ -25,11 +26,16 @@ def manifest(recipe: Recipe, root: Path) -> str:
         for fields in paragraphs
         if fields.get("Status", "").endswith(" installed")
     ]
+    return sorted(found, key=lambda package: package["name"])
+
+
+def manifest(recipe: Recipe, packages: list[dict[str, str]]) -> str:
+    """The build manifest, as JSON."""
     document = {
         "compatible": recipe.compatible,
         "version": recipe.version,
         "time": recipe.epoch,
-        "packages": sorted(installed, key=lambda package: package["name"]),
+        "packages": packages,
     }
     return json.dumps(document, indent=1) + "\n"
 

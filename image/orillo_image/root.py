@@ -101,6 +101,8 @@ _ELSEWHERE = {
     "etc/orillo/orillo.toml": "/var/lib/orillo-host/orillo.toml",
     "etc/shadow": "/run/orillo-host/shadow",
     "etc/mtab": "../proc/self/mounts",
+    # Where runtimes other than Debian's look for plug-ins.
+    "opt/cni/bin": "/usr/lib/cni",
 }
 
 
@@ -116,10 +118,13 @@ def make_root(recipe: Recipe, cache: Path, work: Path) -> Path:
     )
     inside = root / "tmp" / recipe.deb.name
     shutil.copyfile(recipe.deb, inside)
-    call(["chroot", root, "dpkg", "--install", f"/tmp/{recipe.deb.name}"], epoch=recipe.epoch)
+    # Its papers, licences of what is compiled into it among them, are no manuals to be left out.
+    papers = "--path-include=/usr/share/doc/orillo/*"
+    call(["chroot", root, "dpkg", papers, "--install", f"/tmp/{recipe.deb.name}"], epoch=recipe.epoch)
     inside.unlink()
-    call(["cp", "-a", "--no-preserve=ownership,timestamps", f"{HERE / 'files'}/.", root], epoch=recipe.epoch)
-    _finish(root, recipe.epoch)
+    for tree in ("files", "files-containers") if recipe.containers else ("files",):
+        call(["cp", "-a", "--no-preserve=ownership,timestamps", f"{HERE / tree}/.", root], epoch=recipe.epoch)
+    _finish(recipe, root)
     return root
 
 
@@ -168,7 +173,7 @@ def _initramfs(recipe: Recipe) -> tuple[str, ...]:
     return "COMPRESS=zstd", "COMPRESSLEVEL=19", f"MODULES={'list' if small else 'most'}"
 
 
-def _finish(root: Path, epoch: int) -> None:
+def _finish(recipe: Recipe, root: Path) -> None:
     """What only the built machine must have, or must not have."""
     for path in ("etc/hostname", "etc/resolv.conf", "etc/machine-id"):
         (root / path).unlink(missing_ok=True)
@@ -178,7 +183,10 @@ def _finish(root: Path, epoch: int) -> None:
     (root / "etc/hostname").write_text("orillo\n")
     for path, target in _ELSEWHERE.items():
         _link(root / path, target)
-    call(["chroot", root, "systemctl", "preset-all"], epoch=epoch)
+    call(["chroot", root, "systemctl", "preset-all"], epoch=recipe.epoch)
+    if recipe.kernel == "cloud":
+        # It has no driver for the watchdogs of boards, and those of virtual machines are few.
+        (root / "usr/lib/modules-load.d/orillo-watchdog.conf").write_text("softdog\n")
     for directory in ("efi", "boot/config"):
         (root / directory).mkdir(parents=True, exist_ok=True)
     for rubbish in ("var/lib/apt/lists", "var/cache/apt", "var/cache/debconf", "var/log", "tmp"):
@@ -190,6 +198,7 @@ def _link(path: Path, target: str) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(target)
 
 

@@ -6,9 +6,13 @@ It carries bytes, asks for a name and a password if it has one, and lets nobody 
 
 import asyncio
 import base64
+import logging
+import sys
 from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -20,14 +24,15 @@ class WebProxy:
     #: Names that the proxy alone can resolve.
     names: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
     port: int = 0
 
     def url(self, user: str = "") -> str:
-        return f"http://{user}{'@' if user else ''}127.0.0.1:{self.port}"
+        return f"http://{user}{'@' if user else ''}{self.host}:{self.port}"
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["WebProxy"]:
-        server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._talk, self.host, self.port)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -58,6 +63,7 @@ class WebProxy:
         if self.known and headers.get("proxy-authorization") != wanted:
             return "407 Proxy Authentication Required", "", 0
         self.asked.append(place)
+        log.info("asked for %s", place)
         if int(port) not in self.allowed:
             return "403 Forbidden", "", 0
         return "200 Connection established", self.names.get(host, host), int(port)
@@ -70,3 +76,13 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             await writer.drain()
     with suppress(OSError):
         writer.close()
+
+
+async def _serve(host: str, port: int) -> None:
+    async with WebProxy(host=host, port=port).serving():
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))

@@ -9,12 +9,14 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.command import LabError, Result, attempt, run
 from tests.lab.process import Process
+from tests.lab.wait import until
 from tests.vm.machine import CALL, Nic
 from tests.vm.serial import Serial
 
@@ -33,9 +35,10 @@ BOOT = 600.0
 
 @dataclass
 class Card:
-    """A card flashed with `image` in a machine of its own, with one network card.
+    """A card flashed with `image` in a machine of its own, with a network card and a screen.
 
-    `size` is the card's in MiB. `password` is what the console asks for; it is set by `configure`.
+    `others` are further network cards. `size` is the card's in MiB. `password` is what the console asks for;
+    it is set by `configure`.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Card:
     size: int = 2048
     memory: int = 1024
     password: str = "only for the lab"  # noqa: S105
+    others: tuple[Nic, ...] = ()
     process: Process | None = None
 
     def __post_init__(self) -> None:
@@ -63,14 +67,21 @@ class Card:
         run("truncate", "-s", f"{self.size}M", str(self.disk))
         shutil.copyfile(_FIRMWARE[self.architecture][1], self.workdir / "variables.fd")
 
-    def configure(self, text: str, **files: Path) -> None:
-        """Write `orillo.toml`, with a password for the console, and `files` beside it, as any laptop can."""
-        hashed = run("openssl", "passwd", "-6", self.password).strip()
-        config = self.workdir / "orillo.toml"
-        config.write_text(f'{text}\n[console]\npassword_hash = "{hashed}"\n')
+    @property
+    def password_hash(self) -> str:
+        """As `orillo.toml` wants it (crypt(5))."""
+        return run("openssl", "passwd", "-6", "-salt", "lab", self.password).strip()
+
+    def configure(self, text: str) -> None:
+        """Write `orillo.toml`, with a password for the console, as any laptop can."""
+        self.put("orillo.toml", f'{text}\n[console]\npassword_hash = "{self.password_hash}"\n')
+
+    def put(self, name: str, text: str) -> None:
+        """Write a file to the boot-config partition."""
+        file = self.workdir / name
+        file.write_text(text)
         place = f"{self.disk}@@{self._start_of('boot-config')}"
-        for name, source in {"orillo.toml": config, **files}.items():
-            run("mcopy", "-o", "-i", place, str(source), f"::{name}")
+        run("mcopy", "-o", "-i", place, str(file), f"::{name}")
 
     def on_card(self, partition: str, name: str) -> bytes:
         """A file of one of the card's FAT partitions, read while it is out of the machine."""
@@ -85,9 +96,10 @@ class Card:
 
     def power_on(self) -> None:
         """Start it; what it says comes on `serial`."""
-        if not attempt("ip", "-n", self.ns, "link", "show", self.nic.tap).ok:
-            run("ip", "-n", self.ns, "tuntap", "add", self.nic.tap, "mode", "tap")
-        run("ip", "-n", self.ns, "link", "set", self.nic.tap, "master", self.nic.bridge, "up")
+        for nic in self._nics:
+            if not attempt("ip", "-n", self.ns, "link", "show", nic.tap).ok:
+                run("ip", "-n", self.ns, "tuntap", "add", nic.tap, "mode", "tap")
+            run("ip", "-n", self.ns, "link", "set", nic.tap, "master", nic.bridge, "up")
         self.process = Process(self._command(), self.workdir / "qemu.log", ns=self.ns)
         self.serial.open()
 
@@ -96,7 +108,19 @@ class Card:
         if self.process is not None:
             self.process.stop(signal.SIGKILL)
         self.serial.close()
-        (self.workdir / "serial.sock").unlink(missing_ok=True)
+        for name in ("serial.sock", "monitor.sock"):
+            (self.workdir / name).unlink(missing_ok=True)
+
+    def carrier(self, nic: Nic, *, on: bool) -> None:
+        """Plug the cable of one of its network cards in or out."""
+        self._monitor(f"set_link n{self._nics.index(nic)} {'on' if on else 'off'}")
+
+    def screen(self, picture: Path) -> Path:
+        """What its screen shows, as a PNG."""
+        picture.unlink(missing_ok=True)
+        self._monitor(f"screendump -f png {picture}")
+        until(lambda: picture.exists() and picture.stat().st_size > 0, "the screen is a file", 20)
+        return picture
 
     def log_in(self, seconds: float = BOOT) -> None:
         """Through the terminal to a shell."""
@@ -117,6 +141,21 @@ class Card:
         """Run a shell script in it that has to succeed; returns its output."""
         return _expect(self.name, text, self.serial.call(f"set -e\n{text}", timeout))
 
+    @property
+    def _nics(self) -> tuple[Nic, ...]:
+        return (self.nic, *self.others)
+
+    def _monitor(self, command: str) -> None:
+        """Say something to QEMU itself, and wait until it has done it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(20)
+            line.connect(str(self.workdir / "monitor.sock"))
+            line.sendall(f"{command}\n".encode())
+            heard = b""
+            # A prompt before the command, and one after it.
+            while heard.count(b"(qemu)") < 2:
+                heard += line.recv(4096)
+
     def _command(self) -> list[str]:
         code, _ = _FIRMWARE[self.architecture]
         pflash = "if=pflash,format=raw,file.locking=off"
@@ -130,8 +169,9 @@ class Card:
             *("-device", "virtio-blk-pci,drive=card"),
             *("-device", "virtio-rng-pci"),
             *("-serial", f"unix:{self.workdir / 'serial.sock'},server=on,wait=off"),
-            *("-netdev", f"tap,id=n0,ifname={self.nic.tap},script=no,downscript=no"),
-            *("-device", f"virtio-net-pci,netdev=n0,mac={self.nic.mac},romfile="),
+            *("-monitor", f"unix:{self.workdir / 'monitor.sock'},server=on,wait=off"),
+            *("-device", "VGA,vgamem_mb=16" if self.architecture == "amd64" else "ramfb"),
+            *(word for number, nic in enumerate(self._nics) for word in _plugged(number, nic)),
         ]
 
     def _start_of(self, label: str) -> int:
@@ -144,6 +184,13 @@ class Card:
         table = json.loads(run("sfdisk", "--json", str(self.disk)))["partitiontable"]["partitions"]
         row: dict[str, int] = next(row for row in table if row["name"] == label)
         return row
+
+
+def _plugged(number: int, nic: Nic) -> tuple[str, ...]:
+    return (
+        *("-netdev", f"tap,id=n{number},ifname={nic.tap},script=no,downscript=no"),
+        *("-device", f"virtio-net-pci,netdev=n{number},mac={nic.mac},romfile="),
+    )
 
 
 def guest_seconds(card: Card) -> dict[str, float]:

@@ -39,7 +39,7 @@ def world(ground: Namespaces) -> Iterator[World]:
             wait_for(box, f"{name} has a tunnel", tunnels_up, 600)
         yield found
     finally:
-        found.operator.stop()
+        found.end()
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,9 @@ _IMAGE = os.environ.get("ORILLO_IMAGE", "")
 _ARCH = os.environ.get("ORILLO_IMAGE_ARCH", "amd64")
 pytestmark = pytest.mark.skipif(not _IMAGE, reason="./dev image test makes the image that this needs")
 
+#: MiB in use with charon, unbound and the agent, at most.
+_MEMORY = 160
+
 log = logging.getLogger(__name__)
 
 
@@ -40,9 +43,11 @@ def card(field: Field, token: str) -> Iterator[Card]:
     card = Card("card", _ARCH, Path(_IMAGE), field.internet, field.namespaces.workdir / "card", NIC)
     card.flash()
     card.configure(f'token = "{token}"\n{UPLINK}')
-    card.power_on()
-    yield card
-    card.power_off()
+    try:
+        card.power_on()
+        yield card
+    finally:
+        card.power_off()
 
 
 def _applied(field: Field) -> bool:
@@ -84,6 +89,7 @@ def test_the_token_is_nowhere_on_the_card(field: Field, card: Card, token: str) 
 
 
 def test_the_system_is_as_it_should_be(card: Card) -> None:
+    """And as small: the figures are the targets of the image, in the emulation as on hardware."""
     assert card.run("systemctl", "--failed", "--no-legend", "--plain").strip() == ""
     assert card.run("findmnt", "-no", "FSTYPE,OPTIONS", "/").startswith("squashfs ro")
     assert int(card.run("findmnt", "-bno", "SIZE", "/var")) > 900 << 20
@@ -100,9 +106,25 @@ def test_the_system_is_as_it_should_be(card: Card) -> None:
         "for name in orillo charon unbound; do awk '/^Name/ { n = $2 } /^VmRSS/ { print n, int($2 / 1024) }'"
         " $(grep -lx $name /proc/[0-9]*/comm | sed 's/comm$/status/'); done"
     )
+    assert used <= _MEMORY
     log.info(
         "guest seconds %s; RAM used %d MiB; orillo, charon, unbound RSS %s MiB", seconds, used, ours.strip()
     )
+
+
+def test_the_clock_is_kept_over_a_start_without_a_clock_of_its_own(card: Card) -> None:
+    """systemd-timesyncd's file is its floor, and the agent's last sight of the control endpoint another."""
+    assert card.call("test", "-s", "/var/lib/orillo/last-seen").ok
+    assert card.run("systemctl", "is-active", "systemd-timesyncd.service").strip() == "active"
+    assert card.call("test", "-e", "/var/lib/systemd/timesync/clock").ok
+
+
+def test_the_watchdog_is_fed(card: Card) -> None:
+    """That of the kernel here, since the cloud kernel drives none of the emulation's; a board has its own."""
+    assert card.run("systemctl", "show", "-P", "RuntimeWatchdogUSec").strip() == "30s"
+    said = card.script("journalctl -b --no-pager -o cat _PID=1 | grep -i watchdog", timeout=240)
+    log.info("watchdog: %s", said.strip().splitlines())
+    assert "Watchdog running with a timeout of 30s" in said
 
 
 def test_it_is_the_same_machine_after_a_power_cut(field: Field, card: Card) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.command import run
 from tests.lab.namespaces import Namespaces
 from tests.lab.process import Process
 from tests.lab.wait import until
@@ -47,6 +48,8 @@ class Server:
         return f"http://{SITE_GATEWAY.ip}:{_PORT}"
 
     def start(self) -> None:
+        if self.process is not None and self.process.alive:
+            return
         command = ("busybox", "httpd", "-f", "-p", f"{SITE_GATEWAY.ip}:{_PORT}", "-h", str(self.shelf))
         self.process = Process(command, self.shelf.with_suffix(".log"), ns=self.field.internet)
 
@@ -65,9 +68,14 @@ def server(field: Field) -> Iterator[Server]:
     server = Server(field, field.namespaces.workdir / "shelf")
     server.shelf.mkdir()
     bundle(Path(_IMAGE), _ARCH, "2", server.shelf / "work-2").rename(server.shelf / "2.raucb")
-    server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _serving(server: Server) -> None:
+    """Whatever the test before left of it."""
+    server.start()
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +129,14 @@ def test_an_update_goes_on_where_its_server_went_away_is_tried_and_kept(card: Ca
     whole(card)
     before, other = slot(card), "b" if slot(card) == "a" else "a"
     update = f"orillo update --no-restart {server.url}/2.raucb"
+    # A poor line, or all of it is here before anybody can look.
+    slow = ("tc", "-n", server.field.internet, "qdisc")
+    run(*slow, "add", "dev", NIC.tap, "root", "tbf", "rate", "12mbit", "burst", "32kb", "latency", "400ms")
     card.script(f"({update} >/run/update.log 2>&1; echo ended >>/run/update.log) </dev/null &")
     enough = f"find {_PARTS} -size +20M | grep -q ."
-    until(lambda: card.call("sh", "-c", enough).ok, "a part of it is here", 120, 0.2)
+    until(lambda: card.call("sh", "-c", enough).ok, "a part of it is here", 240, 0.2)
     server.stop()
+    run(*slow, "del", "dev", NIC.tap, "root")
     until(lambda: "ended" in card.run("cat", "/run/update.log"), "it gives up", 300, 1)
     assert "can't be fetched" in card.run("cat", "/run/update.log")
     server.start()

@@ -137,6 +137,12 @@ class World:
     boxes: dict[str, Box]
     before: dict[str, HostState] = field(default_factory=dict)
 
+    def end(self) -> None:
+        """Switch everything off."""
+        for box in self.boxes.values():
+            box.machine.power_off()
+        self.operator.stop()
+
 
 def package(architecture: str) -> Path:
     """The package that `./dev build --deb` made. Raises `LabError`."""
@@ -162,11 +168,15 @@ def build(namespaces: Namespaces, guests: dict[str, Guest]) -> World:
     _start_operator(operator, workdir)
     machines = {name: _machine(namespaces, name, found) for name, found in guests.items()}
     world = World(namespaces, operator, wire, {name: Box(machine) for name, machine in machines.items()})
-    for name, machine in machines.items():
-        machine.files["state"] = _enrolled(world, name)
-        machine.power_on()
-    with ThreadPoolExecutor(len(machines)) as workers:
-        list(workers.map(lambda name: _start(world, name), machines))
+    try:
+        for name, machine in machines.items():
+            machine.files["state"] = _enrolled(world, name)
+            machine.power_on()
+        with ThreadPoolExecutor(len(machines)) as workers:
+            list(workers.map(lambda name: _start(world, name), machines))
+    except BaseException:
+        world.end()
+        raise
     log.info("%d machines up and started in %.0f s", len(machines), time.monotonic() - started)
     return world
 

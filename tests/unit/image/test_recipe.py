@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an image is made of, as far as it can be known without making one."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 
 from appliance.host.config import parse
 from appliance.host.entries import entry_text, read_entry
+from orillo_image.bill import bill
 from orillo_image.board import stage
 from orillo_image.bundle import system_conf
 from orillo_image.disk import entry
+from orillo_image.manifest import installed, manifest
 from orillo_image.mirrors import lines
 from orillo_image.recipe import ARCHITECTURES, HERE, KERNELS, Recipe, firmware, kernel_for, packages
 from orillo_image.tools import ImageError
@@ -148,3 +151,41 @@ def test_nobody_but_our_judge_keeps_a_system_on_trial() -> None:
     judge = (_UNITS / "orillo-good.service").read_text()
     assert "SuccessExitStatus" not in judge
     assert "OnFailure=orillo-go-back.service" in judge
+
+
+_STATUS = """Package: unbound
+Status: install ok installed
+Architecture: amd64
+Version: 1.17.1-2+deb12u2
+Description: a resolver
+ and more of it
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+
+Package: orillo
+Status: install ok installed
+Architecture: amd64
+Version: 1.2.3
+
+"""
+
+
+def test_the_bill_names_each_package_and_what_is_inside_ours(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").write_text(_STATUS)
+    inside = tmp_path / "sbom.cdx.json"
+    inside.write_text(json.dumps({"components": [{"type": "library", "name": "msgspec", "version": "1"}]}))
+    found = installed(_recipe(), tmp_path)
+    assert [package["name"] for package in found] == ["orillo", "unbound"]
+    said = json.loads(bill(_recipe(), found, inside))
+    assert (said["bomFormat"], said["specVersion"]) == ("CycloneDX", "1.5")
+    ours, unbound = said["components"]
+    assert unbound["purl"] == "pkg:deb/debian/unbound@1.17.1-2%2Bdeb12u2?arch=amd64&distro=debian-12"
+    assert [one["name"] for one in ours["components"]] == ["msgspec"]
+    assert said["dependencies"][0]["dependsOn"] == [ours["bom-ref"], unbound["bom-ref"]]
+    # The same packages give the same bill, to the byte.
+    assert bill(_recipe(), found, inside) == bill(_recipe(), found, inside)
+    assert json.loads(manifest(_recipe(), found))["packages"] == found
