@@ -19,7 +19,7 @@ from orillo_build.programs import PROGRAMS
 from orillo_pack import operator
 from orillo_pack.contents import components
 from orillo_pack.debian import make_package
-from orillo_pack.image import OPERATOR, make_image
+from orillo_pack.image import APPLIANCE, OPERATOR, make_image
 from orillo_pack.papers import write as write_papers
 from orillo_pack.release import make_release
 from orillo_pack.wheel import make_wheel
@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--image", action="store_true", help="the operator's container image (OCI); compiles nothing"
+    )
+    parser.add_argument(
+        "--appliance-image", action="store_true", help="the appliance's container image, for the DaemonSets"
     )
     parser.add_argument("--wheel", action="store_true", help="a wheel with both programs; compiles nothing")
     parser.add_argument("--release", action="store_true", help="a release for `orillo update`; needs --key")
@@ -77,10 +80,12 @@ def _make(words: argparse.Namespace) -> Path | int:
     if status:
         return status
     made: Path = out / "orillo/orillo"
-    if words.deb or words.release:
+    if words.deb or words.release or words.appliance_image:
         papers = _papers(out)
-    if words.deb:
+    if words.deb or words.appliance_image:
         made = make_package(out / "orillo", out, version(), words.arch, stamp.epoch(), papers)
+    if words.appliance_image:
+        made = make_image(APPLIANCE, made, out, version(), words.arch, stamp.epoch())
     if words.release:
         made = make_release(
             out / "orillo",

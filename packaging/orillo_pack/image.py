@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from orillo_build.compiler import BuildError
+from orillo_pack.debian import DEPENDS
 
 _SUITE = "bookworm"
 _NOBODY = "65532:65532"
@@ -43,6 +44,14 @@ class Recipe:
 
 OPERATOR = Recipe(
     "orillo-cloud", ("python3-minimal", "python3", "adduser"), ("/usr/bin/orillo-cloud", "serve")
+)
+#: For the DaemonSets, whose containers are each one of its verbs. Its work is the node's network, so it is
+#: root; what of root's rights each container has, its manifest says.
+APPLIANCE = Recipe(
+    "orillo",
+    (*(package.partition(" ")[0] for package in DEPENDS), "conntrack", "iputils-ping"),
+    ("/usr/bin/orillo", "run"),
+    "0:0",
 )
 
 

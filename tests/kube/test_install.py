@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.kube.kubelet import running_pod
 from tests.kube.server import ADMIN_TOKEN, KubeServer, wait_until
 from tests.kube.things import NODES, node
+from tests.unit.cloudcli.conftest import Run
+from tests.unit.endpoint.operators import COMMUNITY
+from tests.unit.endpoint.operators import NODES as SITE
 from tests.unit.kubernetes.manifests import FOLDER, objects
+
+pytest_plugins = ("tests.unit.cloudcli.conftest",)
 
 _TREE = Path(__file__).parents[2]
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orillo"
@@ -164,20 +170,50 @@ def test_kubectl_runs_the_plug_in(cluster: KubeServer, namespace: str) -> None:
     assert 'deployments.apps "orillo-cloud" not found' in said
 
 
-@pytest.mark.parametrize(
-    ("words", "wanted"),
-    [
-        ("explain a b", "explain a b"),
-        ("plan a", "plan show a"),
-        ("plan show a -o json", "plan show a -o json"),
-        ("token shop1 --ttl 2h", "token create --name shop1 --ttl 2h"),
-        ("token hub-* --uses 4", "token create --pattern hub-* --uses 4"),
-        ("token --replace shop1", "token create --replace shop1"),
-        ("token list", "token list"),
-        ("devices", "device list"),
-        ("backup", "backup -"),
-    ],
-)
+#: What one types after `kubectl orillo`, and the operator's own words for it.
+VERBS = [
+    ("explain shop1 shop2", "explain shop1 shop2"),
+    ("plan shop1", "plan show shop1"),
+    ("plan show shop1 -o json", "plan show shop1 -o json"),
+    ("plan site shop1 -", "plan site shop1 -"),
+    ("plan key", "plan key"),
+    ("token shop1 --ttl 2h", "token create --name shop1 --ttl 2h"),
+    ("token hub-* --uses 4", "token create --pattern hub-* --uses 4"),
+    ("token --replace shop1", "token create --replace shop1"),
+    ("token list", "token list"),
+    ("devices", "device list"),
+    ("clusters", "cluster list"),
+    ("backup", "backup -"),
+]
+
+
+#: Those that are about enrolled devices, and the one that prints bytes.
+NOT_HERE = ("plan show shop1", "plan show shop1 -o json", "token create --replace shop1", "backup -")
+
+
+def test_the_plug_ins_words_come_to_the_operators_pod(
+    cluster: KubeServer, namespace: str, tmp_path: Path, operator: Run
+) -> None:
+    """Real kubectl, real API server, and of a kubelet what it is asked for; the operator takes such words.
+
+    What is missing is the way back: the streams of `kubectl exec` through a kubelet.
+    """
+    cluster.kubectl("apply", "-f", str(FOLDER / "orillo.yaml"))
+    (deployment,) = [body for body in objects() if body["kind"] == "Deployment"]
+    (tmp_path / "site.yaml").write_text(f"{SITE}---{COMMUNITY}")
+    assert operator("apply", "-f", str(tmp_path / "site.yaml")).code == 0
+    with running_pod(cluster, deployment, tmp_path) as kubelet:
+        for typed, wanted in VERBS:
+            said = plugin(cluster, "orillo", *typed.split())
+            assert "unable to upgrade connection" in said, said
+            path, words = kubelet.asked.pop()
+            assert path == f"/exec/{namespace}/orillo-cloud-0/operator"
+            assert words == ["orillo-cloud", *wanted.split()]
+            if wanted not in NOT_HERE:
+                assert operator(*words[1:]).code == 0, wanted
+
+
+@pytest.mark.parametrize(("words", "wanted"), VERBS)
 def test_the_plug_ins_verbs_are_the_operators(tmp_path: Path, words: str, wanted: str) -> None:
     """In a pod of the operator's, by whatever `kubectl` is on the path."""
     kubectl = tmp_path / "kubectl"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A container of a manifest in the lab, by runc as a kubelet would have it: its command, rights and mounts.
 
-What is not as on a node: the image is this machine's /usr with the tree under test, host paths are below the
-node's directory, and the run time's seccomp profile is missing.
+What is not as on a node: without an image of ours it is this machine's /usr with the tree under test, host
+paths are below the node's directory, and the run time's seccomp profile is missing.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.command import LabError, attempt
+from tests.lab.image import Image
 from tests.lab.process import SOURCE, Process, environment
 from tests.lab.wait import until
 
@@ -53,14 +54,24 @@ mount --bind "$3" rootfs/opt/orillo/tree
 cp -a "$5" rootfs/opt/orillo/bin
 exec runc --root "$1/state" run --bundle "$1" "$4"
 """
+#: As containerd does: a layer of the container's own over the image's.
+_OVER_IMAGE = """
+set -e
+cd "$1"
+mkdir -p own
+mount -t tmpfs tmpfs own
+mkdir own/upper own/work
+mount -t overlay -o "lowerdir=$2,upperdir=$1/own/upper,workdir=$1/own/work" overlay rootfs
+exec runc --root "$1/state" run --bundle "$1" "$3"
+"""
 
 
 @dataclass(frozen=True)
 class KubeNode:
     """A node that runs pods: its name, its network, and the directory that stands for its disk.
 
-    `program` is the first words of what the image's `orillo` is. `files` are what Secrets and ConfigMaps
-    hold: name of the object, key, text.
+    `program` is the first words of what `orillo` is where there is no `unpacked` image. `files` are what
+    Secrets and ConfigMaps hold: name of the object, key, text.
     """
 
     name: str
@@ -68,6 +79,7 @@ class KubeNode:
     disk: Path
     program: tuple[str, ...]
     files: Mapping[str, Mapping[str, str]]
+    unpacked: Image | None = None
 
     def image(self) -> Path:
         """The image's own programs: `orillo` alone."""
@@ -100,9 +112,7 @@ class Container:
         """Run it, as often as it has ended."""
         (self._bundle / "rootfs").mkdir(parents=True, exist_ok=True)
         (self._bundle / "config.json").write_text(json.dumps(self._config()))
-        image = self._node.image()
-        words = [str(word) for word in (self._bundle, _PYTHON, SOURCE, self.id, image, " ".join(_ETC))]
-        script = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _SCRIPT, "container", *words)
+        script = ("unshare", "--mount", "--propagation", "private", "sh", "-c", *self._run())
         self._process = Process(script, self._node.disk / f"logs/{self._spec['name']}.log")
 
     def run(self, seconds: float = 30.0) -> str:
@@ -131,6 +141,20 @@ class Container:
             self._process.stop()
             attempt("runc", "--root", f"{self._bundle}/state", "delete", "--force", self.id)
 
+    def _run(self) -> tuple[str, ...]:
+        """The script that makes the root file system and becomes runc, and its arguments."""
+        if self._node.unpacked:
+            return (_OVER_IMAGE, "container", str(self._bundle), str(self._node.unpacked.root), self.id)
+        image = self._node.image()
+        words = (self._bundle, _PYTHON, SOURCE, self.id, image, " ".join(_ETC))
+        return (_SCRIPT, "container", *map(str, words))
+
+    @property
+    def _environment(self) -> list[str]:
+        if self._node.unpacked:
+            return list(self._node.unpacked.config["Env"])
+        return [f"{name}={text}" for name, text in (environment() | _ENVIRONMENT).items()]
+
     def _config(self) -> dict[str, Any]:
         context = self._spec["securityContext"]
         capabilities = [f"CAP_{name}" for name in context["capabilities"].get("add", ())]
@@ -140,7 +164,7 @@ class Container:
             "process": {
                 "user": {"uid": self._pod["securityContext"]["runAsUser"], "gid": 0},
                 "args": self.command,
-                "env": [f"{name}={text}" for name, text in (environment() | _ENVIRONMENT).items()],
+                "env": self._environment,
                 "cwd": "/",
                 "capabilities": dict.fromkeys(sets, capabilities),
                 "noNewPrivileges": not context["allowPrivilegeEscalation"],

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.lab.container import Container, KubeNode
 from tests.lab.demo import manifests
 from tests.lab.device import Device
+from tests.lab.image import Image
 from tests.lab.namespaces import Namespaces
 from tests.lab.operator import Operator, init_options
 from tests.lab.pods import Pod
@@ -118,15 +119,15 @@ def build_world(namespaces: Namespaces, program: tuple[str, ...]) -> World:
     return world
 
 
-def build(namespaces: Namespaces) -> Cluster:
-    """Everything started; nothing waited for but the edge's pod."""
+def build(namespaces: Namespaces, image: Image | None = None) -> Cluster:
+    """Everything started; nothing waited for but the edge's pod. Without an image the tree stands for it."""
     program = Product().appliance
     operator = _ground(namespaces)
     edge = _device(namespaces, EDGE, program)
     cluster = Cluster(namespaces, operator, {}, _shop(namespaces, edge))
     try:
         for name in ROLES:
-            cluster.pods[name] = _pod(namespaces, name, program, _token(operator, name))
+            cluster.pods[name] = _pod(namespaces, name, program, _token(operator, name), image)
             cluster.pods[name].start()
         _start_edge(cluster, program)
     except BaseException:
@@ -169,14 +170,16 @@ def close(cluster: Cluster) -> None:
         pod.close()
 
 
-def _pod(namespaces: Namespaces, name: str, program: tuple[str, ...], token: str) -> KubePod:
+def _pod(
+    namespaces: Namespaces, name: str, program: tuple[str, ...], token: str, image: Image | None
+) -> KubePod:
     """The pod that the DaemonSet of the node's role makes on it."""
     settings = {body["metadata"]["name"]: body["data"] for body in of_kind("ConfigMap")}
     files = settings | {"orillo-join": {ROLES[name]: token + "\n"}}
     pod = data_plane()[ROLES[name]]
     pause = _pause(namespaces.workdir / f"{name}/pause.log") if pod.get("shareProcessNamespace") else None
     processes = Path(f"/proc/{pause.pid}/ns/pid_for_children") if pause else None
-    node = KubeNode(name, namespaces.name(name), Path(namespaces.workdir / name), program, files)
+    node = KubeNode(name, namespaces.name(name), Path(namespaces.workdir / name), program, files, image)
     return KubePod(
         node,
         [Container(node, pod, each) for each in pod["initContainers"]],

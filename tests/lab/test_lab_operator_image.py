@@ -14,6 +14,7 @@ from orillo_pack import operator, papers
 from orillo_pack.image import OPERATOR, make_image
 from tests.lab.booted import Booted, make_system
 from tests.lab.command import Result, attempt
+from tests.lab.image import unpack
 from tests.lab.namespaces import Namespaces
 from tests.lab.wait import until
 
@@ -43,16 +44,7 @@ def image(package: Path) -> Path:
 def bundle(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a run time makes of it: its one layer unpacked, and its configuration as runc wants it."""
     place = tmp_path_factory.mktemp("bundle")
-    (place / "layout").mkdir()
-    assert attempt("tar", "-xf", str(image), "-C", str(place / "layout"), timeout=60).ok
-    blobs = place / "layout/blobs"
-    index = json.loads((place / "layout/index.json").read_text())
-    manifest = json.loads((blobs / index["manifests"][0]["digest"].replace(":", "/")).read_text())
-    layer = blobs / manifest["layers"][0]["digest"].replace(":", "/")
-    (place / "rootfs").mkdir()
-    unpacked = attempt("tar", "-xzf", str(layer), "-C", str(place / "rootfs"), timeout=120)
-    assert unpacked.ok, unpacked.text
-    config = json.loads((blobs / manifest["config"]["digest"].replace(":", "/")).read_text())["config"]
+    config = unpack(image, place).config
     assert attempt("runc", "spec", "--bundle", str(place)).ok
     spec = json.loads((place / "config.json").read_text())
     uid, gid = map(int, config["User"].split(":"))
