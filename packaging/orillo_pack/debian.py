@@ -34,6 +34,8 @@ DEPENDS = (
     # CNI's portmap drives it.
     "iptables",
     "util-linux",
+    # Not of util-linux: a root of essential packages alone has none, and charon's /run is mounted.
+    "mount",
 )
 #: To fetch releases over HTTPS, and for what `doctor` asks beside the kernel.
 RECOMMENDS = ("ca-certificates", "conntrack", "iputils-ping")
