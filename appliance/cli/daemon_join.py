@@ -9,8 +9,10 @@ from appliance.cli import plan
 from appliance.cli.errors import CliError, Exit, need_root
 from appliance.host.applied import wipe_token
 from appliance.host.source import Found, find
+from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import remove
 from appliance.netcore.kernel.processes import run as call
+from appliance.netcore.plan.codec import PlanError
 from appliance.netcore.plan.exchange import TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED
 from appliance.netcore.plan.token import TokenError, parse_token
 from appliance.paths import Paths
@@ -29,11 +31,21 @@ def run(paths: Paths) -> int:
     need_root("daemon join")
     found = find(paths.boot_config, paths.esp)
     if found is not None and found.config.plan and load_identity(paths) is None:
-        plan.import_file(paths, found.file.parent / found.config.plan, found.config.plan_key)
+        _import(paths, found)
     if found is not None and found.config.token:
         _enrol(paths, found)
     remove(paths.host_run / "join")
     return Exit.OK
+
+
+def _import(paths: Paths, found: Found) -> None:
+    """The site plan. One that can't be used must not keep a device with a token from its cluster."""
+    try:
+        plan.import_file(paths, found.file.parent / found.config.plan, found.config.plan_key)
+    except (PlanError, DoorError, CliError) as error:
+        if not found.config.token:
+            raise
+        print(f"the site plan is not used: {error}")
 
 
 def _enrol(paths: Paths, found: Found) -> None:

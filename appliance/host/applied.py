@@ -89,6 +89,8 @@ def wipe_token(file: Path, token: str) -> None:
     try:
         with file.open("r+b", buffering=0) as handle:
             data = handle.read()
+            if token.encode() not in data:
+                raise HostConfigError(f"the token in {file} is written in another way: wipe it by hand")
             blank = data.replace(token.encode(), b" " * len(token.encode()))
             handle.seek(0)
             handle.write(blank)
