@@ -76,11 +76,11 @@ class Card:
         """Write `orillo.toml`, with a password for the console, as any laptop can."""
         self.put("orillo.toml", f'{text}\n[console]\npassword_hash = "{self.password_hash}"\n')
 
-    def put(self, name: str, text: str) -> None:
-        """Write a file to the boot-config partition."""
-        file = self.workdir / name
+    def put(self, name: str, text: str, partition: str = "boot-config") -> None:
+        """Write a file to one of the card's FAT partitions, while it is out of the machine."""
+        file = self.workdir / Path(name).name
         file.write_text(text)
-        place = f"{self.disk}@@{self._start_of('boot-config')}"
+        place = f"{self.disk}@@{self._start_of(partition)}"
         run("mcopy", "-o", "-i", place, str(file), f"::{name}")
 
     def on_card(self, partition: str, name: str) -> bytes:

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab import capture
-from tests.lab.command import run
 from tests.lab.namespaces import Namespaces
 from tests.lab.wait import until
 from tests.vm import pod as vm_pod
-from tests.vm.card import Card, guest_seconds
+from tests.vm.card import BOOT, Card, guest_seconds
 from tests.vm.field import EDGE, NIC, UPLINK, Field, build
 
 _IMAGE = os.environ.get("ORILLO_IMAGE", "")
@@ -137,4 +136,18 @@ def test_it_is_the_same_machine_after_a_power_cut(field: Field, card: Card) -> N
     until(lambda: card.call("orillo", "status", "-o", "json").ok, "the agent answers", 240, 2)
     assert card.run("cat", "/etc/machine-id") == identity
     until(lambda: _applied(field), "the plan is applied", 240, 2)
-    run("true")
+
+
+def test_how_long_a_start_takes_beside_the_same_kernel_with_a_shell(card: Card) -> None:
+    """In the machine's own seconds since its kernel began. The last test: it starts nothing else then."""
+    ready = int(card.run("systemctl", "show", "-P", "ActiveEnterTimestampMonotonic", "orillo.service")) / 1e6
+    card.power_off()
+    entry = card.on_card("esp", "loader/entries/orillo-a.conf").decode()
+    shell = entry.replace("options ", "options init=/bin/sh ")
+    card.put("loader/entries/orillo-a.conf", shell, partition="esp")
+    card.power_on()
+    card.serial.expect("# ", BOOT)
+    card.serial.send("read up idle </proc/uptime; echo up-$up-\r")
+    bare = float(card.serial.expect(r"up-[\d.]+-", 60).strip("up-"))
+    log.info("a plan applied %.1f s after the kernel began; a shell alone %.1f s", ready, bare)
+    assert bare < ready
