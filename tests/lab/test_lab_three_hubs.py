@@ -14,6 +14,7 @@ import pytest
 
 from tests.lab import capture, nat
 from tests.lab.command import attempt
+from tests.lab.demo import manifests
 from tests.lab.device import Daemon
 from tests.lab.namespaces import Namespaces
 from tests.lab.pods import Pod
@@ -39,6 +40,8 @@ _BACK = 10.0
 _ESP = "(udp port 4500 and udp[8:4] != 0)"
 #: A link between connectors has 50 bytes of headers more than the tunnel that it is in, which has 1400.
 _RELAY_MTU = 1350
+#: What a program is told of a destination that is refused, in IPv4 and in IPv6.
+_REFUSED = ("No route to host", "Network is unreachable")
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +115,37 @@ def test_a_connector_without_charon_says_nothing_in_clear(world: ThreeHubs) -> N
     connector.start(Daemon.CHARON)
     for address in pod.addresses:
         until(lambda a=address: echo(connector.ns, a), f"{address} is reached again", 20)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("way", "said"), [("refuse", _REFUSED), ("drop", ("timed out",))])
+def test_while_a_tunnel_is_down_the_community_has_its_way(
+    world: ThreeHubs, way: str, said: tuple[str, ...]
+) -> None:
+    """What leaves a site without a tunnel is answered by its own device, what goes there by a connector."""
+    file = manifests.write(
+        world.namespaces.workdir / "down.yaml", manifests.community(EDGES) + f"  onTunnelDown: {way}\n"
+    )
+    world.operator.apply(file)
+    dead, living = world.pods["edge-1"], world.pods["edge-3"]
+    hub = world.devices[world.hub_of("edge-3")]
+    world.devices["edge-1"].kill(Daemon.CHARON)
+    try:
+        for pod, target, asked in ((dead, living, dead.device), (living, dead, hub)):
+            for address in target.addresses:
+                closed = f"{asked.name} knows no way to {address} and does {way}"
+                until(lambda d=asked, a=address: verdict(d.ns, a) == way, closed, 30, 0.3)  # type: ignore[misc]
+                assert any(words in pod.fetch(address, patience=1.5).err for words in said)
+    finally:
+        world.devices["edge-1"].start(Daemon.CHARON)
+    for address in living.addresses:
+        expect_reach(dead, living.name, address)
+
+
+def verdict(namespace: str, address: Address) -> str:
+    """What the kernel would do with a packet to this address: `refuse`, `drop`, or send it."""
+    found = attempt("ip", "route", "get", str(address), ns=namespace)
+    known = {**dict.fromkeys(_REFUSED, "refuse"), "Invalid argument": "drop"}
+    return next((way for text, way in known.items() if text in found.err), "send")
 
 
 def echo(namespace: str, address: Address) -> bool:
