@@ -9,6 +9,7 @@ from typing import Any
 
 from nuitka.freezer import ImportDetection
 from nuitka.plugins.PluginBase import NuitkaPluginBase
+from nuitka.tree import ReformulationFunctionStatements
 
 from orillo_build.programs import is_of_others
 from orillo_build.stamp import MODULE, stamped
@@ -18,6 +19,9 @@ from orillo_build.trims import trimmed
 # left is what some module imports, and what `Program.included` names.
 ImportDetection._stdlib_modules_names = ()  # noqa: SLF001 -- there is no option for it
 
+# A function's annotations are a table for each, which nobody reads. Classes keep theirs, which `dataclass` and
+# msgspec read; Nuitka's option takes both away.
+ReformulationFunctionStatements.buildParameterAnnotations = lambda *_words: None
 
 _C_CODE = ("exec_once.c", "plain_malloc.c")
 

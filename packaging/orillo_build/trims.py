@@ -40,6 +40,68 @@ _DATETIME = (
     "from _datetime import datetime_CAPI, UTC\n"
     "__all__ = ('date', 'datetime', 'time', 'timedelta', 'timezone', 'tzinfo', 'MINYEAR', 'MAXYEAR', 'UTC')\n"
 )
+_HINTS = (
+    "try:\n    from typing_extensions import get_type_hints as _get_type_hints\n"
+    "except Exception:\n    from typing import get_type_hints as _get_type_hints\n"
+)
+_REQUIRED = (
+    "try:\n    from typing_extensions import NotRequired, Required\n"
+    "except Exception:\n    try:\n        from typing import NotRequired, Required\n"
+    "    except Exception:\n        Required = NotRequired = None\n"
+)
+_SIGNATURE = """\
+    if not getattr(cls, '__doc__'):
+        # Create a class doc-string.
+        cls.__doc__ = (cls.__name__ +
+                       str(inspect.signature(cls)).replace(' -> None', ''))
+"""
+_BEHIND_METHODS = "def _is_classvar(a_type, typing):\n"
+#: In the place of the methods that stand before, which are compiled anew for each class.
+_METHODS = (
+    """\
+from operator import attrgetter
+
+def _values(fields):
+    return attrgetter(*[f.name for f in fields]) if fields else lambda self: ()
+
+def _shown(self):
+    shown = [f for f in self.__dataclass_fields__.values() if f._field_type is _FIELD and f.repr]
+    return f"{self.__class__.__qualname__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in shown)})"
+
+def _repr_fn(fields, globals):
+    return _shown
+
+def _frozen_get_del_attr(cls, fields, globals):
+    names = frozenset(f.name for f in fields)
+    def __setattr__(self, name, value):
+        if type(self) is cls or name in names:
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        super(cls, self).__setattr__(name, value)
+    def __delattr__(self, name):
+        if type(self) is cls or name in names:
+            raise FrozenInstanceError(f"cannot delete field {name!r}")
+        super(cls, self).__delattr__(name)
+    return __setattr__, __delattr__
+
+def _eq_fn(values):
+    def __eq__(self, other):
+        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+    return __eq__
+
+def _hash_fn(fields, globals):
+    values = _values(fields)
+    def __hash__(self):
+        return hash(values(self))
+    return __hash__
+
+"""
+    + _BEHIND_METHODS
+)
+_EQ = """\
+                           _cmp_fn('__eq__', '==',
+                                   self_tuple, other_tuple,
+                                   globals=globals))
+"""
 _SETTINGS = "AF_BRIDGE = 7\ndata_plugins_pkgs = data_plugins_path = ()\n"
 
 TRIMS = (
@@ -61,6 +123,18 @@ TRIMS = (
         "    _platform_system = 'Linux'\n",
         "msgspec wants the type alone",
     ),
+    Trim(
+        "msgspec._utils", _HINTS, "from typing import get_type_hints as _get_type_hints\n", "all is in typing"
+    ),
+    Trim("msgspec._utils", _REQUIRED, "from typing import NotRequired, Required\n", "all is in typing"),
+    Trim("dataclasses", _BEHIND_METHODS, _METHODS, "five methods of each class are code of its own"),
+    Trim(
+        "dataclasses", _EQ, "_eq_fn(_values([f for f in field_list if f.compare])))\n", "as its other methods"
+    ),
+    Trim("dataclasses", "{f.name}:_type_{f.name}{default}", "{f.name}{default}", "nobody asks for a type"),
+    Trim("dataclasses", "{f'_type_{f.name}': f.type for f in fields}", "{}", "nobody asks for a type"),
+    Trim("dataclasses", _SIGNATURE, "", "a text of its own for each class, which nobody reads"),
+    Trim("dataclasses", "import inspect\n", "", "only for that text"),
     Trim("subprocess", "import locale\n", "", "only for text, and what we exchange is bytes"),
     Trim("inspect", "import ast\nimport dis\n", _FLAGS, "what is asked of it is kinds and signatures"),
     Trim("inspect", "import tokenize\n", "", "only for source, and there is none"),

@@ -182,7 +182,8 @@ def _targets(peer: Peer) -> tuple[Prefix, ...]:
 
 
 def _within(dst: Prefix, fabric: tuple[Prefix, ...]) -> bool:
-    return any(dst.version == pool.version and dst.subnet_of(pool) for pool in fabric)  # type: ignore[arg-type]
+    # Not `subnet_of`: each prefix would keep what that works out, half a kilobyte.
+    return any(dst.prefixlen >= pool.prefixlen and dst.network_address in pool for pool in fabric)
 
 
 def _outer(peer: Peer) -> Iterator[Address]:

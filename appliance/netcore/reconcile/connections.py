@@ -2,7 +2,6 @@
 """charon's connections and credentials as tables."""
 
 import asyncio
-import hashlib
 import ssl
 from collections.abc import Mapping
 from ipaddress import ip_network
@@ -19,26 +18,23 @@ from appliance.netcore.desired.connections import Child, Connection, settings
 from appliance.netcore.desired.credentials import KEY, Credentials
 from appliance.netcore.errors import DoorError, NotYetError
 from appliance.netcore.plan.model import Tunnel
+from appliance.netcore.reconcile.remembered import Remembered, digest
 
 #: Stands for a connection that was found loaded and is not as it was put: equal to no wish.
 _UNKNOWN = Connection("", "", {}, Tunnel())
 
 
-class _Remembered:
-    """A connection that was put, as two digests: a thousand of them whole are a tenth of the daemon.
+class _Put:
+    """A connection that was put: equal to the wish that it was put for."""
 
-    It is equal to the wish that it was put for. `listed` is of what charon shows of it.
-    """
-
-    __slots__ = ("_whole", "listed")
+    __slots__ = ("_whole",)
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, put: Connection) -> None:
-        self._whole = _digest(repr(put))
-        self.listed = _digest(_as_listed(put))
+    def __init__(self, whole: bytes) -> None:
+        self._whole = whole
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Connection) and _digest(repr(other)) == self._whole
+        return isinstance(other, Connection) and digest(repr(other)) == self._whole
 
 
 class ConnectionTable:
@@ -51,7 +47,7 @@ class ConnectionTable:
 
     def __init__(self, charon: Charon) -> None:
         self._charon = charon
-        self._put: dict[str, _Remembered] = {}
+        self._put = Remembered()
         #: Connections that may be unloaded while SAs of theirs are still up; None before the first look.
         self._leaving: set[str] | None = None
 
@@ -69,7 +65,7 @@ class ConnectionTable:
             raise NotYetError(f"waiting for {value.waits_for}")
         await self._charon.load_connection(key, settings(value))
         await self._end_misfits(key, value)
-        self._put[key] = _Remembered(value)
+        self._put.remember(key, digest(repr(value)), digest(_as_listed(value)))
         if self._leaving:
             self._leaving.discard(key)
 
@@ -78,7 +74,7 @@ class ConnectionTable:
         if self._leaving is not None:
             self._leaving.add(key)
         await self._charon.unload_connection(key)
-        self._put.pop(key, None)
+        self._put.forget(key)
         await self._charon.terminate_ike(key, force=True)
         if self._leaving is not None:
             self._leaving.discard(key)
@@ -98,11 +94,11 @@ class ConnectionTable:
                     await self._charon.terminate_child(child.id)
 
     def _as_put(self, name: str, seen: LoadedConnection) -> Connection:
-        put = self._put.get(name)
-        if put is None or put.listed != _digest(_as_seen(seen)):
+        put = self._put.recall(name)
+        if put is None or put[1] != digest(_as_seen(seen)):
             return _UNKNOWN
         # It stands for the wish, to whoever compares.
-        return cast("Connection", put)
+        return cast("Connection", _Put(put[0]))
 
 
 def looks_like(seen: LoadedConnection, put: Connection) -> bool:
@@ -125,10 +121,6 @@ def _as_listed(put: Connection) -> str:
     }
     addresses = (put.local_addrs or ("%any",), put.remote_addrs or ("%any",))
     return repr((put.local_id, put.remote_id, *addresses, children))
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _child_fits(agreed: AgreedChild, wished: Child | None) -> bool:
