@@ -5,7 +5,7 @@ import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from appliance.checks.beyond import control_address, knock_control
 from appliance.checks.box import Box
@@ -13,6 +13,7 @@ from appliance.checks.membership import load_chain
 from appliance.netcore.health.kind import Finding
 from appliance.netcore.plan.exchange import REVOKED, TRUST_PATH
 from appliance.netcore.probe.ports import Knock, http_head
+from appliance.sync.clock import moment
 from appliance.sync.errors import ControlError
 from appliance.sync.identity import DeviceIdentity
 from appliance.sync.proxy import Proxy, proxy_of, tunnel
@@ -20,7 +21,6 @@ from appliance.sync.proxy import Proxy, proxy_of, tunnel
 _PATIENCE = 3.0
 _LARGEST = 1 << 20
 _CLOCKS_DIFFER = 60.0
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 # X.509 verification results of OpenSSL (openssl-verification-options(1)).
 _DATES = {9, 10}
 _NAMES = {62, 64}
@@ -129,11 +129,8 @@ def _judge(head: str, body: str, where: _Where, now: datetime) -> list[Finding]:
 
 def _seconds_off(date: str, now: datetime) -> float:
     try:
-        # An HTTP date (RFC 9110, section 5.6.7). The library's parsers would stay in the agent's memory.
         _, day, month, year, clock, _ = date.split()
-        hour, minute, second = map(int, clock.split(":"))
-        there = datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
-        return (now - there).total_seconds()
+        return (now - moment(year, month, day, clock)).total_seconds()
     except ValueError:
         return 0.0
 

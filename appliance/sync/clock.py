@@ -16,6 +16,16 @@ from appliance.netcore.kernel.files import read_text, write_atomic
 #: No program of this version can run before that.
 BUILT = datetime.fromisoformat(MADE)
 _WRITTEN_AGAIN = timedelta(hours=1)
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def moment(year: str, month: str, day: str, clock: str) -> datetime:
+    """What HTTP (RFC 9110, section 5.6.7) and OpenSSL write: `2026 Nov 8 06:49:37`. Raises `ValueError`.
+
+    The library's parsers would bring the calendar of every country into the agent's memory.
+    """
+    hour, minute, second = map(int, clock.split(":"))
+    return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
 
 
 def host_clock() -> datetime:

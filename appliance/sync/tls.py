@@ -7,7 +7,9 @@ behind; one that is over by a clock that can't be too late (`sync.clock`) is ref
 
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
+
+from appliance.sync.clock import moment
 
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME (x509_vfy.h)
 _HAS_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
@@ -26,8 +28,10 @@ def context(now: Callable[[], datetime]) -> ssl.SSLContext:
         def do_handshake(self) -> None:
             super().do_handshake()
             ends = (self.getpeercert() or {}).get("notAfter")
-            if isinstance(ends, str) and now() > datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC):
-                raise _expired(ends)
+            if isinstance(ends, str):
+                month, day, clock, year, _ = ends.split()
+                if now() > moment(year, month, day, clock):
+                    raise _expired(ends)
 
     made.sslobject_class = Dated
     return made

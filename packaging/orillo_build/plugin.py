@@ -19,8 +19,8 @@ from orillo_build.trims import trimmed
 # left is what some module imports, and what `Program.included` names.
 ImportDetection._stdlib_modules_names = ()  # noqa: SLF001 -- there is no option for it
 
-# A function's annotations are a table for each, which nobody reads. Classes keep theirs, which `dataclass` and
-# msgspec read; Nuitka's option takes both away.
+# A function's annotations are a table for each, which nobody reads. Classes keep theirs, which `dataclass`
+# and msgspec read; Nuitka's option takes both away.
 ReformulationFunctionStatements.buildParameterAnnotations = lambda *_words: None
 
 _C_CODE = ("exec_once.c", "plain_malloc.c")

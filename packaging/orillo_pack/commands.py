@@ -5,7 +5,7 @@ import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from appliance.cli.main import parser as appliance_parser
+from appliance.cli.arguments import parser as appliance_parser
 from cloud.cli.main import VERBS as CLOUD_VERBS
 
 #: Words for an argument that a shell completes by file names.

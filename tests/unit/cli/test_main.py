@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from appliance.cli import enroll
 from appliance.cli import main as guard
+from appliance.cli.arguments import parser
 from appliance.cli.main import main
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.token import Token
@@ -45,6 +46,12 @@ def one_line(capture: Capture) -> str:
     (line,) = err.splitlines()
     assert line.startswith("orillo: ")
     return line
+
+
+def test_the_daemons_own_line_is_read_as_the_parser_reads_it() -> None:
+    for words in (["run"], ["--root", "/x", "run"]):
+        read, parsed = guard._options(words), parser().parse_args(words)
+        assert (read.verb, read.root) == (parsed.verb, parsed.root)
 
 
 @contextmanager
