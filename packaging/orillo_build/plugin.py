@@ -4,12 +4,12 @@
 Nuitka loads this file itself, outside its package.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from nuitka.freezer import ImportDetection
 from nuitka.plugins.PluginBase import NuitkaPluginBase
-from nuitka.tree import ReformulationFunctionStatements
 
 from orillo_build.programs import is_of_others
 from orillo_build.stamp import MODULE, stamped
@@ -19,11 +19,19 @@ from orillo_build.trims import trimmed
 # left is what some module imports, and what `Program.included` names.
 ImportDetection._stdlib_modules_names = ()  # noqa: SLF001 -- there is no option for it
 
-# A function's annotations are a table for each, which nobody reads. Classes keep theirs, which `dataclass`
-# and msgspec read; Nuitka's option takes both away.
-ReformulationFunctionStatements.buildParameterAnnotations = lambda *_words: None
-
 _C_CODE = ("exec_once.c", "plain_malloc.c")
+
+
+@cache
+def _leave_out_annotations() -> None:
+    """Of functions: a table for each, which nobody reads.
+
+    Classes keep theirs, which `dataclass` and msgspec read; Nuitka's option takes both away.
+    """
+    # Only now: this part of Nuitka can't be imported before it has read its options.
+    from nuitka.tree import ReformulationFunctionStatements
+
+    ReformulationFunctionStatements.buildParameterAnnotations = lambda *_words: None
 
 
 class OrilloPlugin(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka has no types
@@ -53,5 +61,6 @@ class OrilloPlugin(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka has no typ
     def onModuleSourceCode(self, module_name: Any, source_filename: str, source_code: str) -> str:
         """The source as it is built."""
         del source_filename
+        _leave_out_annotations()
         name = module_name.asString()
         return stamped(source_code) if name == MODULE else trimmed(name, source_code)
