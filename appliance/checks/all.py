@@ -32,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     Check("forwarding", ("forwarding", "转发"), machine.forwarding, cheap=True),
     Check("identity", ("identity and certificate", "身份与证书"), membership.identity, cheap=True),
     Check("plan", ("plan", "方案"), membership.plan, cheap=True),
+    Check("release", ("release of the program", "程序版本"), membership.release, cheap=True),
     Check("daemons", ("daemons and their ports", "守护进程与端口"), daemons.daemons),
     Check("uplink", ("port, address and router", "网口、地址与网关"), uplink.uplink),
     Check("internet", ("what is beyond the router", "网关之外"), beyond.internet),

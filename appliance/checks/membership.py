@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Membership: identity, certificate and plan on disk, and what became of the newest plan."""
+"""Membership: identity, certificate and plan on disk, and what became of the newest plan and release."""
 
 import ssl
 from datetime import timedelta
 
 from appliance.checks.box import Box
 from appliance.netcore.health.kind import Finding
+from appliance.netcore.kernel.files import read_text
 from appliance.sync.identity import DeviceIdentity
 
 _SLACK = timedelta(minutes=2)
@@ -59,3 +60,11 @@ async def plan(box: Box) -> list[Finding]:
     if snapshot is not None and snapshot.control.refused:
         found.append(Finding("plan-refused", snapshot.control.refused))
     return found
+
+
+async def release(box: Box) -> list[Finding]:
+    """Whether another release of the program was tried and undone (`update/releases.py`)."""
+    release, _, reason = (read_text(box.paths.releases / "undone") or "").strip().partition(" ")
+    if not release:
+        return []
+    return [Finding("release-undone", f"{release} was undone: {reason}", {"release": release})]

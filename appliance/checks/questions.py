@@ -14,7 +14,6 @@ from typing import Any
 
 from appliance.checks.all import CHECKS, examine
 from appliance.checks.box import Agent, Box, Check, OnDisk, resolvers_of
-from appliance.checks.why import conclusion, walk
 from appliance.netcore.errors import DoorError
 from appliance.netcore.health.engine import conclude
 from appliance.netcore.health.kind import Finding
@@ -53,6 +52,9 @@ class Questions:
         a, b, port = request.get("a"), request.get("b"), request.get("port")
         if not isinstance(a, str) or not isinstance(b, str) or not isinstance(port, int | None):
             raise DoorError("`why` needs two ends, `a` and `b`, and perhaps a number, `port`")
+        # Imported when used, as the report's: an agent that nobody asks is smaller without.
+        from appliance.checks.why import conclusion, walk
+
         box, hops = self._box(), list[Hop]()
         try:
             async for hop in walk(box, a, b, port):
@@ -65,7 +67,6 @@ class Questions:
 
     async def bugreport(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The report for support, as `orillo bugreport` packs it."""
-        # Imported when used: on most days nobody asks for it.
         from appliance.checks.packing import file_name, pack
         from appliance.checks.report import gather
 

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the agent lets the terminal ask for, under the names of the status socket's operations.
 
-Looks change nothing and are for all who may open the socket; commands are for root.
+Looks change nothing and are for all who may open the socket; commands are for root. What answers is imported
+when it is asked: an agent that nobody looks at is smaller without.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from appliance.looks import names, tunnels, uplinks
-from appliance.looks.pods import pods
 from appliance.netcore.errors import DoorError
-from appliance.netcore.kernel.pod_links import PodLinkDoor
-from appliance.netcore.kernel.uplinks import UplinkDoor
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.values import builtins
 from appliance.netcore.reconcile.doors import Doors
 from appliance.snapshot import Known
 from appliance.status.log import LogRing
 from appliance.status.server import Command
+
+if TYPE_CHECKING:
+    from appliance.looks import tunnels
 
 Request = Mapping[str, Any]
 Answer = Mapping[str, Any]
@@ -32,8 +32,8 @@ class Desk:
 
     doors: Doors
     known: Callable[[], Known]
-    steering: tunnels.Steering
-    ping: tunnels.Ping
+    steering: "tunnels.Steering"
+    ping: "tunnels.Ping"
     log: LogRing
 
     @property
@@ -55,23 +55,35 @@ class Desk:
 
     async def uplinks(self, _request: Request) -> Answer:
         """{"op": "uplinks"}"""
+        from appliance.looks import uplinks
+        from appliance.netcore.kernel.uplinks import UplinkDoor
+
         return _said(await uplinks.uplinks(UplinkDoor(self.doors.netlink), self._plan, self._tun))
 
     async def peers(self, _request: Request) -> Answer:
         """{"op": "peers"}"""
+        from appliance.looks import tunnels
+
         known = self.known()
         return _said(tunnels.peers(self._plan, known.facts, known.tunnels))
 
     async def dns(self, _request: Request) -> Answer:
         """{"op": "dns"}"""
+        from appliance.looks import names
+
         return _said(await names.name_cache(self.doors.unbound, self._plan))
 
     async def lookup(self, request: Request) -> Answer:
         """{"op": "lookup", "name": NAME}"""
+        from appliance.looks import names
+
         return _said(await names.lookup(self.doors.unbound, self._plan, _word(request, "name")))
 
     async def pods(self, _request: Request) -> Answer:
         """{"op": "pods"}"""
+        from appliance.looks.pods import pods
+        from appliance.netcore.kernel.pod_links import PodLinkDoor
+
         return _said(await pods(PodLinkDoor(self.doors.netlink), self._plan, self.doors.paths))
 
     async def logs(self, request: Request) -> Answer:
@@ -81,10 +93,14 @@ class Desk:
 
     async def probe(self, request: Request) -> Answer:
         """{"op": "probe", "peer": NAME}"""
+        from appliance.looks import tunnels
+
         return _said(await tunnels.probe(self._plan, _word(request, "peer"), self.ping))
 
     async def reinitiate(self, request: Request) -> Answer:
         """{"op": "reinitiate", "peer": NAME}"""
+        from appliance.looks import tunnels
+
         peer = _word(request, "peer")
         return _said(await tunnels.reinitiate(self._plan, peer, self.steering, self.ping))
 

@@ -6,7 +6,7 @@
     trial      a link to the one that has still to prove itself
     trial.json what worked before it
     starts     how often which release was started (by `orillo-launch`)
-    undone     which release was undone last, and why
+    undone     which release was undone, and why, until another is kept or a package is installed
 
 Every step is on disk before the next one, so a cut leaves the state before the step or after it. Which one
 starts is decided by `orillo-launch`, a script of the package, by these links alone.
@@ -116,6 +116,7 @@ class Releases:
             return
         self._point(_CURRENT, standing.trial)
         self._end_trial()
+        self._disk.remove(self._directory / _UNDONE)
         self._tidy({standing.trial, standing.current})
 
     def undo(self, reason: str) -> None:

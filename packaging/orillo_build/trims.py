@@ -102,6 +102,26 @@ _EQ = """\
                                    self_tuple, other_tuple,
                                    globals=globals))
 """
+_UUID = """\
+import os
+
+class SafeUUID:
+    unknown = None
+
+class UUID:
+    def __init__(self, bytes):
+        self.bytes = bytes
+
+    @property
+    def hex(self):
+        return self.bytes.hex()
+
+    def __str__(self):
+        return self.hex
+
+def uuid4():
+    return UUID(os.urandom(16))
+"""
 _SETTINGS = "AF_BRIDGE = 7\ndata_plugins_pkgs = data_plugins_path = ()\n"
 
 TRIMS = (
@@ -117,14 +137,13 @@ TRIMS = (
         _DATETIME,
         "its second implementation, in Python, which it drops at once",
     ),
+    Trim("uuid", "", _UUID, "msgspec wants the type alone, the terminal a name that is new"),
+    Trim("decimal", "", "class Decimal: ...\n", "msgspec wants the type alone"),
     Trim(
-        "uuid",
-        "    import platform\n    _platform_system = platform.system()\n",
-        "    _platform_system = 'Linux'\n",
-        "msgspec wants the type alone",
-    ),
-    Trim(
-        "msgspec._utils", _HINTS, "from typing import get_type_hints as _get_type_hints\n", "all is in typing"
+        "msgspec._utils",
+        _HINTS,
+        "from typing import get_type_hints as _get_type_hints\n",
+        "typing has it, and the other is its size again",
     ),
     Trim("msgspec._utils", _REQUIRED, "from typing import NotRequired, Required\n", "all is in typing"),
     Trim("dataclasses", _BEHIND_METHODS, _METHODS, "five methods of each class are code of its own"),

@@ -41,6 +41,7 @@ _NO_SA = (
 
 #: By code; the first English sentence that fits is the one that was said.
 SEEN: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "release-undone": (("{release} was undone: {reason}", "{release} 已撤销：{reason}"),),
     "power-undervoltage": (("the sensor {name} raises its alarm", "传感器 {name} 告警"),),
     "power-on-battery": (_BATTERY,),
     "power-battery-low": (_BATTERY,),

@@ -317,4 +317,18 @@ BOX: tuple[Kind, ...] = (
         ("disk-full", "disk-read-only"),
         visible_after=0.0,
     ),
+    Kind(
+        "release-undone",
+        _DEGRADED,
+        Words(
+            "Release {release} was tried and undone; this device goes on with the one before.",
+            "Tell its maker the reason shown here, and take a newer one: `orillo update FILE`.",
+        ),
+        Words(
+            "版本 {release} 试运行后被撤销，设备继续使用之前的版本。",
+            "把此处显示的原因告知发布方，并安装更新的版本：`orillo update FILE`。",
+        ),
+        ("disk-full", "disk-read-only"),
+        visible_after=0.0,
+    ),
 )

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +28,10 @@ from tests.lab.command import LabError, run
 from tests.lab.demo import manifests
 from tests.lab.demo.world import World
 from tests.lab.device import Daemon, Device
-from tests.lab.process import Process
+from tests.lab.process import Process, environment
 from tests.lab.wait import until
+
+_LAUNCHER = Path(__file__).parents[3] / "packaging/debian/orillo-launch"
 
 
 def killed(daemon: Daemon) -> Inject:
@@ -270,6 +273,31 @@ def plan_undone(world: World) -> Iterator[None]:
         device.start(Daemon.AGENT)
 
 
+@contextmanager
+def release_undone(world: World) -> Iterator[None]:
+    """A release that ends at once is on trial; the package's own script starts it until it has had enough."""
+    device = world.devices[EDGE]
+    releases = device.state / "releases"
+    program, own = releases / "9.9/orillo", world.workdir / "launcher"
+    for place in (program.parent, own):
+        place.mkdir(parents=True)
+    for end, path in (("exit 1", program), ("exit 0", own / "orillo")):
+        path.write_text(f"#!/bin/sh\n{end}\n")
+        path.chmod(0o755)
+    shutil.copy(_LAUNCHER, own / "orillo-launch")
+    (releases / "trial").symlink_to("9.9")
+    try:
+        for _ in range(4):
+            subprocess.run(
+                [own / "orillo-launch", "--root", device.root, "run"], env=environment(), check=False
+            )
+        yield
+    finally:
+        shutil.rmtree(releases)
+        shutil.rmtree(own)
+        (device.run_directory / "agent.pid").unlink(missing_ok=True)
+
+
 def _refused(world: World) -> bool:
     status = world.devices[EDGE].status()
     tunnels = status.get("tunnels", {})
@@ -325,6 +353,12 @@ BOX = (
         mounts=_NFT,
     ),
     Fault("foreign-key", "key.pem is another certificate's", "identity-damaged", foreign_key),
+    Fault(
+        "release-undone",
+        "a release that ends at once was tried three times",
+        "release-undone",
+        release_undone,
+    ),
     Fault("damaged-plan", "one byte of a plan on disk is changed", "plan-slot-refused", damaged_slot),
     Fault("agent-dead", "kill -9 of the agent", "agent-not-running", killed(Daemon.AGENT)),
     Fault("agent-frozen", "SIGSTOP of the agent", "agent-silent", frozen(Daemon.AGENT)),
