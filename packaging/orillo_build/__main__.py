@@ -19,6 +19,7 @@ from orillo_build.compiler import SOURCE, BuildError, compile_program
 from orillo_build.inclusions import forbidden, read_report, summary
 from orillo_build.onefile import make_one_file
 from orillo_build.programs import PROGRAMS, Program
+from orillo_build.twice import build_again, differences
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _STAMP = "source.sha256"
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--arch", choices=machines, default=here, help="for which machine; default: this one's"
     )
     parser.add_argument("--force", action="store_true", help="build although nothing changed")
+    parser.add_argument("--twice", action="store_true", help="in another place too, and compare the bytes")
     parser.add_argument("--onefile", action="store_true", help="one file too, and print its path")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at once")
     parser.add_argument("--quiet", action="store_true", help="print no path")
@@ -49,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 build(out, words.jobs)
             else:
                 foreign.build(words.arch, _cache(), ("--force", "--jobs", str(words.jobs)))
+        if words.twice and not _again(out, words.arch, words.jobs):
+            return 1
     except ForbiddenError as error:
         print(f"build: {error}", file=sys.stderr)
         return 1
@@ -101,6 +105,17 @@ def _sources() -> Iterator[Path]:
         for path in (SOURCE / room).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
+
+
+def _again(out: Path, architecture: str, jobs: int) -> bool:
+    """Build once more elsewhere; whether all bytes are the same."""
+    found: list[str] = []
+    build_again(SOURCE, architecture, jobs, lambda other: found.extend(differences(out / "orillo", other)))
+    for line in found:
+        _say(f"differs: {line}")
+    if not found:
+        _say("built twice, in two places: the same bytes")
+    return not found
 
 
 def _check(program: Program, directory: Path, report: Path, out: Path) -> None:

@@ -39,6 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--jobs", type=int, default=0, help="compilers at once; default: as many as processors"
     )
+    parser.add_argument(
+        "--twice", action="store_true", help="compile in another place too, and compare the bytes"
+    )
+    parser.add_argument(
+        "--onefile", action="store_true", help="the programs as one file too, which unpacks itself once"
+    )
     parser.add_argument("--deb", action="store_true", help="the appliance's Debian package")
     parser.add_argument(
         "--cloud-deb", action="store_true", help="the operator's Debian package; compiles nothing"
@@ -76,10 +82,11 @@ def _make(words: argparse.Namespace) -> Path | int:
         return _operator(words, out)
     options = ["--arch", words.arch, *(["--force"] if words.force else [])]
     options += ["--jobs", str(words.jobs)] if words.jobs else []
+    options += [f"--{name}" for name in ("twice", "onefile") if getattr(words, name)]
     status = compile_programs([*options, "--quiet"])
     if status:
         return status
-    made: Path = out / "orillo/orillo"
+    made: Path = out / ("orillo.run" if words.onefile else "orillo/orillo")
     if words.deb or words.release or words.appliance_image:
         papers = _papers(out)
     if words.deb or words.appliance_image:

@@ -42,6 +42,9 @@ def main(name: str, *modules: str) -> None:
     """Import these, and print the names of all modules that are there then."""
     program = next(program for program in PROGRAMS if program.name == name)
     sys.meta_path.insert(0, _AsBuilt(program))
+    for trim in TRIMS:
+        # What this program itself brought in is not as built.
+        sys.modules.pop(trim.module, None)
     for module in modules:
         importlib.import_module(module)
     sys.stdout.write("\n".join(sys.modules))
