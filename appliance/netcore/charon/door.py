@@ -6,10 +6,10 @@ refuses.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from appliance.netcore.charon.listing import (
     AgreedSa,
@@ -26,6 +26,7 @@ from appliance.netcore.charon.session import Section, Session, open_session
 from appliance.netcore.errors import DoorError
 from appliance.netcore.tunnel import IkeSa
 
+_T = TypeVar("_T")
 _TIMEOUT = 10.0
 #: Once charon has not answered, it gets no more than this until it does: a pass asks it several times.
 _IMPATIENCE = 1.0
@@ -46,22 +47,24 @@ class Charon:
         return read_stats(await self._command("stats"))
 
     async def list_sas(self) -> tuple[IkeSa, ...]:
-        return tuple(sa for item in await self._collect("list-sas", "list-sa") for sa in read_sas(item))
+        return tuple(await self._collect(read_sas, "list-sas", "list-sa"))
 
     async def list_agreed(self, connection: str | None = None) -> tuple[AgreedSa, ...]:
         """Who the established IKE SAs are between and what for: of one connection, or of all."""
         only = {"ike": connection} if connection is not None else None
-        sections = await self._collect("list-sas", "list-sa", only)
-        return tuple(sa for section in sections for sa in read_agreed(section))
+        return tuple(await self._collect(read_agreed, "list-sas", "list-sa", only))
 
     async def list_connections(self) -> dict[str, LoadedConnection]:
-        sections = await self._collect("list-conns", "list-conn")
-        return dict(found for section in sections for found in read_connections(section))
+        return dict(await self._collect(read_connections, "list-conns", "list-conn"))
 
     async def list_certificates(self) -> tuple[LoadedCertificate, ...]:
         """The X.509 certificates that were loaded, and those that charon saw of its peers."""
-        sections = await self._collect("list-certs", "list-cert", {"type": "X509", "flag": "ANY"})
-        return tuple(read_certificate(section) for section in sections)
+        asked = {"type": "X509", "flag": "ANY"}
+        return tuple(
+            await self._collect(
+                lambda section: (read_certificate(section),), "list-certs", "list-cert", asked
+            )
+        )
 
     async def load_connection(self, name: str, settings: Mapping[str, Any]) -> None:
         """Load or replace a connection; the SAs that it has are left alone."""
@@ -132,9 +135,12 @@ class Charon:
         async with self._asking(name) as session:
             return await session.command(name, message)
 
-    async def _collect(self, name: str, event: str, message: Section | None = None) -> list[Section]:
+    async def _collect(
+        self, read: Callable[[Section], Iterable[_T]], name: str, event: str, message: Section | None = None
+    ) -> list[_T]:
+        """What `read` makes of each section as it comes: those of a thousand connections are 10 MB."""
         async with self._asking(name) as session:
-            return [section async for section in session.stream(name, event, message)]
+            return [one async for section in session.stream(name, event, message) for one in read(section)]
 
     @asynccontextmanager
     async def _asking(self, what: str) -> AsyncIterator[Session]:
