@@ -102,6 +102,13 @@ async def test_an_unloaded_peer_loses_its_tunnel(pair: Pair) -> None:
     await pair.edge.charon.unload_connection(HUB)
 
 
+async def test_names_tell_that_somebody_unloaded_a_connection(pair: Pair) -> None:
+    await load(pair.edge)
+    assert await pair.edge.charon.connection_names() == (await pair.edge.charon.list_connections()).keys()
+    await pair.edge.charon.unload_connection(HUB)
+    assert await pair.edge.charon.connection_names() == frozenset()
+
+
 async def test_a_refusal_has_charons_reason(pair: Pair) -> None:
     await load(pair.edge)
     with pytest.raises(DoorError, match=r"'nosuch' not found"):

@@ -77,6 +77,9 @@ class FakeCharon(Charon):
         self._check()
         return {name: _listed(settings) for name, settings in self._connections.items()}
 
+    async def connection_names(self) -> frozenset[str]:
+        return frozenset(await self.list_connections())
+
     async def list_certificates(self) -> tuple[LoadedCertificate, ...]:
         self._check()
         return self._certificates

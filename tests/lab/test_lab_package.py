@@ -8,6 +8,7 @@ network, with the same identity, against the same connectors.
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tests.lab.command import attempt
 from tests.lab.demo.build import build
 from tests.lab.demo.world import World
 from tests.lab.namespaces import Namespaces
+from tests.lab.process import Process
 from tests.lab.product import Product
 from tests.lab.wait import until
 from tests.unit.update.made import KEY, release_bytes, trust
@@ -129,6 +131,17 @@ def test_units_are_as_tight_as_they_say(shop: Shop) -> None:
         assert float(last.partition(": ")[2].split()[0]) <= most, last
 
 
+def _transfer(world: World, far: str) -> Process:
+    """One TCP connection from a pod of shop1 to that pod, which carries blocks until it is stopped."""
+    to, start = world.pods[far], (sys.executable, str(Path(__file__).with_name("transfer.py")))
+    receiver = Process((*start, "receive", "7777"), world.workdir / f"{far}-receives.log", ns=to.ns)
+    receiver.wait_for("ready", 20)
+    sends = (*start, "send", str(to.v4), "7777")
+    sender = Process(sends, world.workdir / f"{far}-is-sent.log", ns=world.pods["shop1"].ns)
+    sender.wait_for("flows", 60)
+    return sender
+
+
 def test_upgrade_and_downgrade_under_traffic_lose_nothing(shop: Shop) -> None:
     shop.wait()
     before = [shop.system.main_pid(unit) for unit in _UNITS]
@@ -137,11 +150,16 @@ def test_upgrade_and_downgrade_under_traffic_lose_nothing(shop: Shop) -> None:
     streams = [world.stream("shop1", world.pods[far].v4, 0.05) for far in ("cloud", "shop2")]
     for stream in streams:
         stream.wait_for_replies(20, 60)
+    transfers = [_transfer(world, far) for far in ("cloud", "shop2")]
     for version in ("0.2.0", "0.1.0"):
         shop.install(version)
         shop.wait()
     tallies = [stream.stop() for stream in streams]
     assert [tally.lost for tally in tallies] == [0, 0], tallies
+    for transfer in transfers:
+        transfer.stop(seconds=60)
+        assert "carried" in transfer.output(), transfer.output()
+        assert transfer.code == 0, transfer.output()
     after = [shop.system.main_pid(unit) for unit in _UNITS]
     assert after[0] != before[0]
     assert after[1:] == before[1:]

@@ -57,6 +57,11 @@ class Charon:
     async def list_connections(self) -> dict[str, LoadedConnection]:
         return dict(await self._collect(read_connections, "list-conns", "list-conn"))
 
+    async def connection_names(self) -> frozenset[str]:
+        """Of all connections that are loaded; charon tells no more of a thousand in a moment."""
+        answer = await self._command("get-conns")
+        return frozenset(name.decode(errors="replace") for name in answer.get("conns", ()))
+
     async def list_certificates(self) -> tuple[LoadedCertificate, ...]:
         """The X.509 certificates that were loaded, and those that charon saw of its peers."""
         asked = {"type": "X509", "flag": "ANY"}

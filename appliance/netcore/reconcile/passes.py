@@ -31,6 +31,7 @@ from appliance.netcore.reconcile.doors import Doors
 from appliance.netcore.reconcile.files import FileTable
 from appliance.netcore.reconcile.firewall import FIREWALL, FirewallTable
 from appliance.netcore.reconcile.links import LinkTable
+from appliance.netcore.reconcile.remembered import digest
 from appliance.netcore.reconcile.routes import RouteTable, RuleTable
 from appliance.netcore.reconcile.sysctls import SysctlTable
 from appliance.netcore.reconcile.table import Outcome, Table, reconcile
@@ -106,6 +107,10 @@ def signs(doors: Doors) -> dict[str, Callable[[], Awaitable[object]]]:
     async def charon() -> object:
         return (await doors.charon.stats()).uptime, read_text(paths.charon_pid)
 
+    async def loaded() -> object:
+        # What somebody loaded or unloaded; a connection that was changed in place is found by the clock.
+        return await charon(), digest("\0".join(sorted(await doors.charon.connection_names())))
+
     async def unbound() -> object:
         return await doors.unbound.instance()
 
@@ -113,7 +118,7 @@ def signs(doors: Doors) -> dict[str, Callable[[], Awaitable[object]]]:
         return await unbound(), stamp(paths.unbound_conf)
 
     of_kernel = dict.fromkeys(("links", "routes", "rules", "hub-links"), kernel)
-    of_charon = dict.fromkeys(("credentials", "connections"), charon)
+    of_charon = {"credentials": charon, "connections": loaded}
     of_unbound = dict.fromkeys(("dns-records", "dns-forwards"), unbound)
     return {**of_kernel, **of_charon, **of_unbound, "firewall": nftables, "dns": conf}
 
