@@ -2,6 +2,7 @@
 """`orillo-launch`: which release becomes what was called."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -41,6 +42,19 @@ def on_trial(root: Path) -> Path:
     point(root, "current", "1.0")
     point(root, "trial", "2.0")
     return root
+
+
+def test_a_copy_of_it_in_the_commands_place_says_so_and_ends(root: Path) -> None:
+    """Somebody copied what should be a link: it found itself beside itself, and became itself for ever."""
+    command = root / "usr/bin/orillo"
+    command.parent.mkdir()
+    shutil.copy(root / "usr/lib/orillo/orillo-launch", command)
+    done = subprocess.run([command, "version"], capture_output=True, text=True, check=False, timeout=10)
+    assert done.returncode == 3
+    assert "not a link" in done.stderr
+    command.unlink()
+    command.symlink_to("../lib/orillo/orillo-launch")
+    assert subprocess.run([command, "--root", str(root)], check=False, timeout=10).returncode == 0
 
 
 def test_without_releases_the_package_runs(root: Path) -> None:
