@@ -106,7 +106,11 @@ class Machine:
         shutil.rmtree(tree, ignore_errors=True)
         tree.mkdir()
         for name, source in self.files.items():
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, tree / name)
+            if source.is_dir():
+                # A link stays one: the launcher finds its programs by where its link leads.
+                shutil.copytree(source, tree / name, symlinks=True)
+            else:
+                shutil.copy(source, tree / name)
         packed = self.workdir / "files.squashfs"
         packed.unlink(missing_ok=True)
         run("mksquashfs", str(tree), str(packed), "-comp", "lz4", "-quiet", "-no-progress", timeout=120)
