@@ -71,13 +71,13 @@ async def _agree(api: Api, namespace: str, paths: CloudPaths, cluster: str, now:
         if secret.data:
             return _checked(_keys_in(secret), ours, paths)
         keys = ours or await _new(api, cluster, now)
-        if await put_keys(api, namespace, keys, secret.metadata.resource_version):
+        if await _fill(api, namespace, keys, secret.metadata.resource_version):
             log.info("event=keys-shared made=%s", "no" if ours else "yes")
             return keys
     raise KeysError("the Secret orillo-cloud is changed by others all the time: try again")
 
 
-async def put_keys(api: Api, namespace: str, keys: Keys, version: str) -> bool:
+async def _fill(api: Api, namespace: str, keys: Keys, version: str) -> bool:
     """Fill the Secret, unless it is another one than at `version`. Raises `ApiError`."""
     data = {name: base64.b64encode(keys[name]).decode() for name in FILES}
     try:
@@ -89,10 +89,20 @@ async def put_keys(api: Api, namespace: str, keys: Keys, version: str) -> bool:
     return True
 
 
-async def keys_of(api: Api, namespace: str) -> tuple[Keys | None, str]:
-    """The Secret's keys, if it has any, and its version. Raises `KeysError` and `ApiError`."""
-    secret = await _read(api, namespace)
-    return (_keys_in(secret) if secret.data else None), secret.metadata.resource_version
+async def restore_keys(api: Api, namespace: str, paths: CloudPaths) -> None:
+    """Fill the Secret with the keys on disk, unless it has them. Raises `KeysError` and `ApiError`."""
+    ours, secret = _on_disk(paths), await _read(api, namespace)
+    if ours is None:
+        raise KeysError(f"there are no keys in {paths.keys}")
+    if secret.data:
+        if _keys_in(secret) != ours:
+            problem = f"the Secret orillo-cloud in {namespace} holds other keys than the backup"
+            raise KeysError(f"{problem}: if no device believes those, delete it and make it anew, empty")
+        return
+    if not await _fill(api, namespace, ours, secret.metadata.resource_version):
+        raise KeysError(
+            "the Secret orillo-cloud was filled by somebody else just now: is its operator running?"
+        )
 
 
 async def _read(api: Api, namespace: str) -> _Secret:

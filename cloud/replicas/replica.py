@@ -32,6 +32,7 @@ from cloud.replicas.books import (
     changed,
     page_of,
 )
+from cloud.replicas.founding import founded
 from cloud.replicas.lease import Election, quoted
 from cloud.replicas.ledger import Edit, Pages
 from cloud.replicas.shared import Batch, Shared
@@ -200,7 +201,8 @@ class Replica:
         """Put our mark on every page. Raises `ApiError` and `OutrunError`; then we do not lead."""
         await _all(self.pages.look(name) for name in PAGES)
         epoch = max((page.epoch for page in self.pages.all().values()), default=0) + 1
-        first = {name: self._founded(name) for name in PAGES if name not in self.pages.all()}
+        store = self._app.store
+        first = {name: founded(store, name) for name in PAGES if name not in self.pages.all()}
 
         def mark(page: Page) -> Page:
             if page.epoch >= epoch:
@@ -213,22 +215,6 @@ class Replica:
         log.info("event=leading epoch=%d", epoch)
         self._app.forget()
         self._app.refresh()
-
-    def _founded(self, name: str) -> Page:
-        """A page that never was, from what this operator knew while it was alone; mostly that is nothing."""
-        store = self._app.store
-        enrolments, held = store.devices.enrolments(), store.allocations.all()
-        devices = {
-            device: Record(enrolments.get(device, ())).given(held.get(device, Allocation()))
-            for device in enrolments.keys() | held.keys()
-            if page_of(DEVICES, device) == name
-        }
-        plans = {
-            device: Head(head.generation, "", "orillo-cloud")
-            for device, head in store.plans.heads().items()
-            if page_of(PLANS, device) == name
-        }
-        return Page(name, devices=devices, plans=plans)
 
     def _step_down(self) -> None:
         log.warning("event=leading-no-more")
@@ -252,7 +238,7 @@ class Replica:
                 await self._write(batch)
             except OutrunError as error:
                 self._tell(error)
-                if self.shared.leads:
+                if self.shared.epoch == batch.epoch:  # and not leading again by now
                     self._step_down()
             except ApiError as error:
                 self._tell(error)
@@ -260,7 +246,7 @@ class Replica:
                 self._work.set()
                 await asyncio.sleep(_AGAIN)
             else:
-                self.shared.landed()
+                self.shared.landed(batch)
                 part = len(by_page(PLANS, batch.heads)) / len(by_page(PLANS, self.shared.heads) or (1,))
                 await asyncio.sleep(part * len(self.shared.heads) * _A_HEAD / _RATE)
 

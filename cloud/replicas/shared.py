@@ -83,13 +83,15 @@ class Shared:
         self.allotted, self.proposed = {}, {}
         return self._flying
 
-    def landed(self) -> None:
+    def landed(self, batch: Batch) -> None:
         """All of the batch was written."""
-        self._flying = None
+        if self._flying is batch:
+            self._flying = None
 
     def put_back(self, batch: Batch) -> None:
         """Not all of the batch was written: it goes with the next one, unless newer plans were made."""
-        self._flying = None
+        if self._flying is batch:
+            self._flying = None
         if batch.epoch == self.epoch:
             self.allotted = {**batch.allotted, **self.allotted}
             self.proposed = {**batch.heads, **self.proposed}

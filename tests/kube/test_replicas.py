@@ -19,7 +19,7 @@ from tests.kube.things import COMMUNITIES, DEVICES, NODES, community, node
 
 log = logging.getLogger(__name__)
 
-SHOPS = [f"shop{number}" for number in range(24)]
+SHOPS = [f"shop{number}" for number in range(16)]
 
 
 async def devices(fleet: Fleet) -> None:
