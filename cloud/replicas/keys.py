@@ -24,6 +24,7 @@ from cloud.paths import CloudPaths
 from cloud.replicas.lease import quoted
 from cloud.replicas.ledger import LEDGERS
 from cloud.source.api import Api, ApiError
+from cloud.source.resources import DEVICES
 
 log = logging.getLogger(__name__)
 
@@ -140,8 +141,12 @@ def _on_disk(paths: CloudPaths) -> Keys | None:
 
 async def _new(api: Api, cluster: str, now: datetime) -> Keys:
     """Keys for a fabric that has none yet. Raises `KeysError` if devices believe others."""
-    if names := [name for page in (await api.list(LEDGERS.path)).items for name in _enrolled(page)]:
-        problem = f"the Secret orillo-cloud is empty, but {len(names)} devices ({names[0]}, ...) are enrolled"
+    names = {name for page in (await api.list(LEDGERS.path)).items for name in _enrolled(page)}
+    names |= {name for raw in (await api.list(DEVICES.path)).items if (name := _of_before(raw))}
+    if names:
+        problem = (
+            f"the Secret orillo-cloud is empty, but {len(names)} devices ({min(names)}, ...) are enrolled"
+        )
         remedy = "put the keys back by `orillo-cloud restore --kubernetes FILE`; new ones would lock them out"
         raise KeysError(f"{problem}: {remedy}")
     folder = Path(tempfile.mkdtemp(prefix="orillo-keys-"))
@@ -157,6 +162,12 @@ def _enrolled(page: msgspec.Raw) -> list[str]:
     body: Any = msgspec.json.decode(page)
     devices = body.get("spec", {}).get("devices", {})
     return [name for name, record in devices.items() if record.get("enrolments")]
+
+
+def _of_before(raw: msgspec.Raw) -> str:
+    """A device's name, if an operator from before there were Ledgers says that it is enrolled."""
+    body: Any = msgspec.json.decode(raw)
+    return str(body["metadata"]["name"]) if body.get("status", {}).get("state") == "enrolled" else ""
 
 
 def _path(namespace: str) -> str:

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from appliance.netcore.plan.exchange import Report
 from appliance.netcore.plan.model import Plan
 from appliance.netcore.plan.token import parse_token
@@ -31,6 +33,8 @@ from tests.kube.proxy import Proxy
 from tests.kube.server import OPERATOR_TOKEN, KubeServer
 from tests.lab.process import Process, environment
 
+#: What takes long; `./dev kube replicas` runs it.
+LONG = pytest.mark.skipif(not os.environ.get("ORILLO_REPLICAS"), reason="long: ./dev kube replicas runs it")
 _PROGRAM = (sys.executable, "-m", "cloud.cli.main")
 
 

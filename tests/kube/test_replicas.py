@@ -13,7 +13,7 @@ from pathlib import Path
 
 from appliance.netcore.plan.model import Plan
 from tests.kube.cluster import until
-from tests.kube.replicas import Fleet, fleet_on
+from tests.kube.replicas import LONG, Fleet, fleet_on
 from tests.kube.server import KubeServer
 from tests.kube.things import COMMUNITIES, DEVICES, NODES, community, node
 
@@ -148,6 +148,7 @@ def _written(fleet: Fleet, before: dict[str, int]) -> list[str]:
     return [name for name, serial in before.items() if pages[name].serial > serial]
 
 
+@LONG
 async def test_a_leader_that_slept_changes_nothing(cluster: KubeServer, tmp_path: Path) -> None:
     async with fleet_on(cluster, tmp_path) as fleet:
         await devices(fleet)
@@ -173,6 +174,7 @@ async def test_a_leader_that_slept_changes_nothing(cluster: KubeServer, tmp_path
         check_what_was_told(fleet)
 
 
+@LONG
 async def test_while_the_api_server_is_away(cluster: KubeServer, tmp_path: Path) -> None:
     async with fleet_on(cluster, tmp_path) as fleet:
         await devices(fleet)

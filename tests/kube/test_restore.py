@@ -15,9 +15,9 @@ from cloud.paths import CloudPaths
 from cloud.replicas.keys import FILES
 from cloud.settings import write_settings
 from tests.kube.cluster import until
-from tests.kube.replicas import fleet_on, operator_process
+from tests.kube.replicas import LONG, fleet_on, operator_process
 from tests.kube.server import ADMIN_TOKEN, OPERATOR_TOKEN, KubeServer
-from tests.kube.things import NODES, node
+from tests.kube.things import DEVICES, NODES, device, node
 from tests.unit.ca.requests import new_key, request_for
 from tests.unit.endpoint.operators import NODES as MANIFESTS
 from tests.unit.endpoint.operators import new_app, new_token, settings
@@ -45,6 +45,7 @@ async def run(*words: str) -> int:
     return await asyncio.to_thread(main, words)
 
 
+@LONG
 async def test_a_backup_becomes_the_clusters(cluster: KubeServer, tmp_path: Path) -> None:
     old, file = tmp_path / "old", str(tmp_path / "backup.tgz")
     instance = operator_with_a_device(old)
@@ -67,6 +68,7 @@ async def test_a_backup_becomes_the_clusters(cluster: KubeServer, tmp_path: Path
     assert await run("restore", f"{file}.other", *where) == 3, "the Secret holds another operator's keys"
 
 
+@LONG
 async def test_an_old_volume_is_taken_over(cluster: KubeServer, tmp_path: Path) -> None:
     """As with `operator.oldVolume`: the first start fills the Secret and the Ledgers from it."""
     instance = operator_with_a_device(tmp_path / "a")
@@ -93,10 +95,12 @@ async def test_keys_are_never_made_anew_for_devices_that_believe_others(
     cluster.kubectl("patch", *secret, "--patch", '{"data": null}')
     write_settings(CloudPaths(tmp_path / "new").settings, SETTINGS)
     config = cluster.kubeconfig(OPERATOR_TOKEN)
+    cluster.ask("POST", DEVICES, device("shop2"))
+    cluster.ask("PATCH", f"{DEVICES}/shop2/status", {"status": {"state": "enrolled"}})
     process = operator_process(tmp_path / "new", config, tmp_path / "log")
     await until(lambda: not process.alive, "it ends", 20)
     assert process.code == 3
-    assert "but 1 devices (shop1, ...) are enrolled: put the keys back by" in process.output()
+    assert "but 2 devices (shop1, ...) are enrolled: put the keys back by" in process.output()
     cluster.kubectl("delete", *secret)
     process = operator_process(tmp_path / "new", config, tmp_path / "log2")
     await until(lambda: not process.alive, "it ends", 20)

@@ -5,6 +5,7 @@ No Lease is here at all: what is held is held by the ledger alone.
 """
 
 import asyncio
+import os
 import random
 import tempfile
 from collections.abc import Callable
@@ -207,7 +208,7 @@ SEEN = ("lead", "lead", "enroll", "enroll", "node", "node", "node", "ports", "he
 STEPS = (*SEEN, "away", "die", "yield", "revoke")
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=100 if os.environ.get("ORILLO_REPLICAS") else 8, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 12), st.integers(0, 1)), max_size=30),
