@@ -220,6 +220,24 @@ class App:
             for name, head in self.shared.heads.items()
         }
 
+    def head(self, name: str) -> PlanHead | None:
+        """The same of one device; None for one that never had a plan."""
+        here = self.store.plans.head(name)
+        if self.shared is None:
+            return here
+        head = self.shared.heads.get(name)
+        if head is None:
+            return None
+        return here if head.is_of(here) and here else _head_of(name, head)
+
+    def take_touched(self) -> set[str]:
+        """Of whom anything was written since the last time that somebody asked."""
+        touched = self.store.take_touched()
+        if self.shared is not None:
+            touched |= self.shared.touched
+            self.shared.touched = set()
+        return touched
+
     def share(self, shared: Shared) -> None:
         """From now on replicas decide together; what they know is in the store."""
         self.shared = shared
@@ -291,7 +309,8 @@ class App:
             self.shared.looks.clear()
         if trust != self._told:
             touched |= engine.devices
-        made = [self._next(engine, name, trust, author) for name in sorted(touched)]
+        heads = self.store.plans.heads(touched)
+        made = [self._next(engine, name, heads.get(name), trust, author) for name in sorted(touched)]
         news = [plan for plan in made if plan]
         for plan in news:
             self.store.plans.put(plan)
@@ -309,20 +328,22 @@ class App:
             self.store.allocations.put(self._unstored | self._taken.allotted)
         return self._taken.touched
 
-    def _next(self, engine: Engine, name: str, trust: Trust, author: str) -> StoredPlan | None:
+    def _next(
+        self, engine: Engine, name: str, before: PlanHead | None, trust: Trust, author: str
+    ) -> StoredPlan | None:
+        """What to tell a device next, if that is another plan than the one `before`."""
         if self.shared:
-            return self._next_of(self.shared, engine, name, trust, author)
-        before = self.store.plans.head(name)
+            return self._next_of(self.shared, engine, name, before, trust, author)
         plan = engine.plan(name, trust, author)
         if plan is not None:
             return self._press.next_plan(plan, before, self.now())
         return without_plan(before) if before and not before.withdrawn else None
 
     def _next_of(
-        self, shared: Shared, engine: Engine, name: str, trust: Trust, author: str
+        self, shared: Shared, engine: Engine, name: str, here: PlanHead | None, trust: Trust, author: str
     ) -> StoredPlan | None:
         """The plan that all replicas tell the device, if it is not here yet; the next one, if we lead."""
-        head, last, here = shared.heads.get(name), shared.last(name), self.store.plans.head(name)
+        head, last = shared.heads.get(name), shared.last(name)
         if not shared.leads and (head is None or head.withdrawn or head.is_of(here)):
             return None
         plan = engine.plan(name, trust, author)

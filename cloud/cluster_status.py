@@ -67,9 +67,8 @@ def _neighbour(
 def _reports(app: App) -> list[Report]:
     """What the connectors say of themselves; no others have tunnels to gateways of other clusters."""
     connectors = {name for name, node in app.engine().inventory.nodes.items() if node.is_connector}
-    latest = app.store.devices.latest()
-    found = (latest[name] for name in sorted(connectors & latest.keys()))
-    return [device.report for device in found if device.report and not device.revoked_at]
+    latest = app.store.devices.latest(sorted(connectors))
+    return [device.report for device in latest.values() if device.report and not device.revoked_at]
 
 
 def _reached(reports: list[Report], peer: str) -> bool | None:

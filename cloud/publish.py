@@ -8,6 +8,7 @@ same edges, as the same objects: each is written once, whatever number of plans 
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from operator import is_
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,11 +22,12 @@ from cloud.store.heads import PlanHead
 from cloud.store.plans import StoredPlan
 
 _FIELDS = tuple(sorted(Plan.__struct_fields__))
-#: Maps whose values many plans share, and values that they share as a whole.
-_MAPS = frozenset(("peers", "services"))
+#: Values that many plans share as a whole.
 _SHARED = frozenset(("trust", "tunnel", "fabric", "service_range"))
-#: How many written parts are kept at most.
-_MANY = 200_000
+#: How many written parts are kept at most: each of 10,000 devices as its several kinds of peers see it.
+_MANY = 100_000
+#: Of how many services, and with how many peers at most, it is kept that they were found to be sound.
+_FEW, _MOST_PEERS = 64, 64
 
 
 class PlanningError(ValueError):
@@ -40,6 +42,9 @@ class Press:
         #: By the identity of an object, which is kept with it lest another one comes to have the same.
         self._written: dict[int, tuple[object, bytes]] = {}
         self._checked: dict[int, tuple[object, tuple[str, ...]]] = {}
+        #: By the device's name, what of its last plan was found to be sound.
+        self._sound: dict[str, tuple[object, ...]] = {}
+        self._peers: tuple[object, bytes] = (None, b"")
 
     def next_plan(self, plan: Plan, before: PlanHead | None, now: datetime) -> StoredPlan | None:
         """What to tell the device, or None if `before` says the same already. Raises `PlanningError`.
@@ -84,20 +89,29 @@ class Press:
         return {name: self._part(name, value) for name, value in values.items() if value or name not in LATER}
 
     def _part(self, name: str, value: Any) -> bytes:
-        if name in _MAPS:
-            return self._map(value)
+        if name == "services":
+            return self._services(value)
+        if name == "peers":
+            return self._peers_of(value)
         return self._write(value) if name in _SHARED else encode(value)
 
-    def _map(self, values: Mapping[str, Any]) -> bytes:
-        found = self._written.get(id(values))
+    def _services(self, services: Mapping[str, Any]) -> bytes:
+        """Devices of one sort have the very same."""
+        found = self._written.get(id(services))
         if found is None:
-            write = self._write
-            found = (
-                values,
-                b"{%b}" % b",".join([b'"%b":%b' % (k.encode(), write(values[k])) for k in sorted(values)]),
-            )
+            found = (services, self._map(services))
             self._keep(found)
         return found[1]
+
+    def _peers_of(self, peers: Mapping[str, Any]) -> bytes:
+        """Every device has others; one's may be asked for twice in turn."""
+        if self._peers[0] is not peers:
+            self._peers = (peers, self._map(peers))
+        return self._peers[1]
+
+    def _map(self, values: Mapping[str, Any]) -> bytes:
+        write = self._write
+        return b"{%b}" % b",".join([b'"%b":%b' % (k.encode(), write(values[k])) for k in sorted(values)])
 
     def _write(self, value: object) -> bytes:
         found = self._written.get(id(value))
@@ -112,17 +126,30 @@ class Press:
         self._written[id(written[0])] = written
 
     def _problems(self, plan: Plan) -> tuple[str, ...]:
-        """As `check`, with the services looked at once for all that have the same."""
+        """As `check`, with what is the same as in plans before not looked at again."""
         services = plan.services
         found = self._checked.get(id(services))
         if found is None:
             if len(self._checked) >= _FEW:
                 self._checked.clear()
             found = self._checked[id(services)] = (services, tuple(service_problems(services)))
-        return (*check(replace(plan, services={})), *found[1])
+        return (*self._problems_beside(plan), *found[1])
+
+    def _problems_beside(self, plan: Plan) -> tuple[str, ...]:
+        """Those that services have no part in."""
+        name = plan.identity.name
+        looked_at = tuple(getattr(plan, field) for field in _LOOKED_AT)
+        before = self._sound.get(name, ())
+        if len(before) == len(looked_at) and all(map(is_, before, looked_at)):
+            return ()
+        problems = check(replace(plan, services={}))
+        if not problems and len(plan.peers) <= _MOST_PEERS:
+            self._sound[name] = looked_at
+        return problems
 
 
-_FEW = 64
+#: What `check` looks at, beside services and the number of the plan, which is ours.
+_LOOKED_AT = ("identity", "place", "peers", "policy", "prefixes", "lan", "groups", "tunnel")
 
 
 def _numbered(generation: int, author: str) -> dict[str, bytes]:

@@ -70,7 +70,7 @@ def _plan(app: App, name: str, author: str) -> Plan:
         engine.undo(taken)
     if plan is None:
         raise CommandError(f"{name} has no prefixes yet, so there is nothing to plan: see its Node")
-    before = app.heads().get(name)
+    before = app.head(name)
     generation = before.generation + 1 if before else 1
     numbered = replace(plan, generation=generation, issued_at=app.now().replace(microsecond=0))
     if problems := check(numbered):

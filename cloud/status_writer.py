@@ -5,7 +5,7 @@ import dataclasses
 import json
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from cloud import cluster_status
 from cloud.app import App
 from cloud.community_status import community_status
-from cloud.device_status import device_status, known_devices, speaks_here, worth_writing
+from cloud.device_status import Known, device_status, known_devices, speaks_here, worth_writing
 from cloud.object_events import refusal, subject_of
 from cloud.planner.inventory import InventoryError
 from cloud.source.api import Api, ApiError
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: How often all devices are looked at, whether or not anything was heard of them.
+_ALL_EVERY = timedelta(seconds=30)
 _CONFLICT = 409
 _NOT_FOUND = 404
 
@@ -51,10 +53,17 @@ class StatusWriter:
         self._declared: set[Key] = set()
         self._told = ""
         self._told_refused: dict[Key, str] = {}
+        #: What is said of each device at present, and who is to be looked at with the next pass.
+        self._statuses: dict[str, DeviceStatus] = {}
+        self._due: set[str] = set()
+        self._speaking: set[str] = set()
+        self._whole_look: tuple[datetime, bool, Mapping[Key, str]] | None = None
+        self._communities_due = True
 
     def hear(self, name: str, raw: msgspec.Raw | None) -> None:
         """A Device is as this now; another replica may have written its status."""
         self._devices.heard(name, raw)
+        self._due.add(name)
 
     @property
     def _leads(self) -> bool:
@@ -72,46 +81,74 @@ class StatusWriter:
         versions = {each.api_version for each in (DEVICES, COMMUNITIES, CLUSTERS)}  # FabEdge's have no status
         found = engine.manifests.items()
         self._declared = {key for key, manifest in found if manifest.api_version in versions}
+        self._whole_look = None
 
     async def write_all(self) -> None:
-        """One pass over all of them; one that fails is tried again with the next pass."""
+        """One pass over those that may be others than at the last one; what fails is tried with the next.
+
+        Every so often all of them are looked at: that a device was seen again is no news by itself.
+        """
         try:
-            statuses = await self._write_devices()
+            await self._write_devices(self._whose())
             await self._write_clusters()
             if self._leads:
-                await self._write_communities(statuses)
+                await self._write_communities()
                 await self._tell_refused()
         except ApiError as error:  # no API server: the next one would fare no better
+            self._whole_look = None
             self._tell("*", error)
             return
         self._told = ""
 
-    async def _write_devices(self) -> dict[str, DeviceStatus]:
-        known = known_devices(self._app, self._nodes, self.refused)
-        self._devices.keep_only(known)
-        statuses = {}
-        for name in known:
-            before = self._devices.written(name)
-            one = dataclasses.replace(known[name], here=speaks_here(known[name], before, self._now()))
-            if not one.here and not self._leads:
-                continue
-            statuses[name] = status = device_status(one, before, self._now())
-            key = (DEVICES.kind.name, "", name)
-            # What has no Node may be another cluster's operator, which is enrolled here by its name.
-            make = one.device is not None and one.node is not None
-            if make or key in self._declared or key in self.refused:
-                await self._try(self._devices, name, status, make=make)
-        return statuses
+    def _whose(self) -> set[str] | None:
+        """The devices to be looked at; None for all of them."""
+        names = self._due | self._app.take_touched() | (self._app.seen.keys() - self._speaking)
+        self._due, self._speaking = set(), set(self._app.seen)
+        before, now = self._whole_look, self._now()
+        same = before is not None and before[1:] == (self._leads, self.refused)
+        if same and before and now - before[0] < _ALL_EVERY:
+            return names
+        self._whole_look = (now, self._leads, dict(self.refused))
+        return None
 
-    async def _write_communities(self, devices: Mapping[str, DeviceStatus]) -> None:
-        kind, cluster = COMMUNITIES.kind.name, self._app.settings.cluster
+    async def _write_devices(self, names: set[str] | None) -> None:
+        if names is not None and not names:
+            return
+        known = known_devices(self._app, self._nodes, self.refused, names)
+        if names is None:
+            self._devices.keep_only(known)
+            self._statuses = {name: told for name, told in self._statuses.items() if name in known}
+        for name, one in known.items():
+            await self._write_device(name, one)
+        self._communities_due = True
+
+    async def _write_device(self, name: str, known: Known) -> None:
+        before = self._devices.written(name)
+        one = dataclasses.replace(known, here=speaks_here(known, before, self._now()))
+        if not one.here and not self._leads:
+            self._statuses.pop(name, None)
+            return
+        self._statuses[name] = status = device_status(one, before, self._now())
+        key = (DEVICES.kind.name, "", name)
+        # What has no Node may be another cluster's operator, which is enrolled here by its name.
+        make = one.device is not None and one.node is not None
+        wanted = make or key in self._declared or key in self.refused
+        if wanted and not await self._try(self._devices, name, status, make=make):
+            self._due.add(name)
+
+    async def _write_communities(self) -> None:
+        if not self._communities_due:
+            return
+        self._communities_due = False
+        kind, cluster, devices = COMMUNITIES.kind.name, self._app.settings.cluster, self._statuses
         names = sorted(name for each, _, name in self._declared | self.refused.keys() if each == kind)
         self._boards.keep_only(names)
         for name in names:
             before, refused = self._boards.written(name), self.refused.get((kind, "", name), "")
             community = self._communities.get(name)
             status = community_status(community, cluster, devices, refused, before, self._now())
-            await self._try(self._boards, name, status)
+            if not await self._try(self._boards, name, status):
+                self._communities_due = True
 
     async def _write_clusters(self) -> None:
         kind = CLUSTERS.kind.name
@@ -125,11 +162,11 @@ class StatusWriter:
             status = cluster_status.cluster_status(one, self._others.written(one.name), self._now())
             await self._try(self._others, one.name, status)
 
-    async def _try(self, board: StatusBoard[Any], name: str, status: Any, *, make: bool = False) -> None:
-        """Write one; raises `ApiError` only if there is no server to speak to."""
+    async def _try(self, board: StatusBoard[Any], name: str, status: Any, *, make: bool = False) -> bool:
+        """Write one; whether it stands there now. Raises `ApiError` only if there is no server at all."""
         try:
             if board.written(name) is None and await self._find(board, name, make=make):
-                return  # with the next pass, by when its conditions' times are known
+                return False  # with the next pass, by when its conditions' times are known
             await board.put(name, status, self._now())
         except ApiError as error:
             board.forget(name)
@@ -137,6 +174,8 @@ class StatusWriter:
                 raise
             if error.status not in (_NOT_FOUND, _CONFLICT) or (error.status == _NOT_FOUND and make):
                 self._tell(name, error)
+            return False
+        return True
 
     async def _find(self, board: StatusBoard[Any], name: str, *, make: bool) -> bool:
         try:

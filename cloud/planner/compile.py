@@ -4,6 +4,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.model import Cni, Dns, Plan, Trust
 from appliance.netcore.plan.values import Address
@@ -20,6 +22,9 @@ from cloud.planner.world import World
 #: Placeholders: whoever keeps the plans numbers and dates them, and only when they changed.
 _FIRST_GENERATION = 1
 _NEVER = datetime.fromtimestamp(0, UTC)
+_NOBODY = Trust(ca=(), plan_keys={})
+#: A device with so many peers has its frame kept; with more, all of them together would be too large.
+_FEW = 64
 
 
 def make_plans(
@@ -40,30 +45,40 @@ def make_plans(
 
 def plan_of(world: World, node: Node, trust: Trust, author: str) -> Plan:
     """The plan of one of the world's devices, with placeholders as in `make_plans`."""
+    frame = world.frames.get(node.name)
+    if frame is None:
+        frame = _frame(world, node)
+        if len(frame.peers) <= _FEW:
+            world.frames[node.name] = frame
+    dns = replace(frame.dns, records=headless_records(world, node))
+    plan = replace(frame, author=author, trust=trust, dns=dns, services=services_of(world, node))
+    return with_clusters(plan, world, node)
+
+
+def _frame(world: World, node: Node) -> Plan:
+    """The plan without what services have a part in, and without author and trust."""
     allocation = world.allocations[node.name]
     fabric = world.fabric
-    plan = Plan(
+    return Plan(
         generation=_FIRST_GENERATION,
         issued_at=_NEVER,
-        author=author,
+        author="",
         identity=world.identities[node.name],
         place=node.place,
         prefixes=allocation.prefixes,
         overlay=allocation.overlay,
         fabric=(*fabric.ranges, *world.outside(edges_only=not node.is_edge)),
         service_range=fabric.service_ranges,
-        trust=trust,
+        trust=_NOBODY,
         lan=node.lan,
-        dns=Dns(fabric.domain, _bind(fabric, node), headless_records(world, node)),
+        dns=Dns(fabric.domain, _bind(fabric, node)),
         underlay=node.underlay,
         tunnel=PROFILES[node.uplink],
         peers=peers_of(world, node),
         policy=rules_of(world, node),
-        services=services_of(world, node),
         cni=_cni(node),
         groups=groups_of(world, node),
     )
-    return with_clusters(plan, world, node)
 
 
 def _cni(node: Node) -> Cni | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from appliance.netcore.plan.identity import Identity
-from appliance.netcore.plan.model import Peer
+from appliance.netcore.plan.model import Peer, Plan
 from appliance.netcore.plan.model import Service as PlanService
 from appliance.netcore.plan.values import Address, Prefix, Role, host_prefix
 from cloud.planner.allocation import Allocation
@@ -48,6 +48,8 @@ class World:
         self.groups: dict[str, tuple[str, ...]] = {}
         self.seen_peers: dict[str, dict[object, Peer]] = {}
         self.views: dict[tuple[Role, str, bool, bool], View] = {}
+        #: Plans without what services have a part in: a service that changes leaves them as they are.
+        self.frames: dict[str, Plan] = {}
         self._by_role: dict[Role, dict[str, Node]] = {role: {} for role in Role}
         self._sites: dict[str, set[str]] = {}
         self._communities: dict[str, dict[str, Community]] = {}
@@ -74,6 +76,8 @@ class World:
     def renew_nodes(self, names: Iterable[str]) -> None:
         """The nodes, what they hold or their enrolments are others, or they are gone."""
         ordered = sorted(names)
+        if ordered:
+            self.frames.clear()
         for name in ordered:  # all of them first: one may hold now what another one held before
             self._displace(name)
         for name in ordered:
@@ -84,6 +88,7 @@ class World:
     def renew_community(self, name: str) -> None:
         """The community is another, or gone."""
         self.groups.clear()
+        self.frames.clear()
         for node in self._members.pop(name, frozenset()):
             for index in (self._communities, self._opening, self._answering):
                 index.get(node, {}).pop(name, None)

@@ -35,6 +35,8 @@ class Shared:
     floors: dict[str, int] = field(default_factory=dict)
     #: Whose head another replica changed, so that we have to look whether we have its plan.
     looks: set[str] = field(default_factory=set)
+    #: Whose head is another since somebody took them from here.
+    touched: set[str] = field(default_factory=set)
     allotted: dict[str, Allocation] = field(default_factory=dict)
     proposed: dict[str, Head] = field(default_factory=dict)
     _flying: Batch | None = None
@@ -52,6 +54,7 @@ class Shared:
 
     def take(self, heads: Mapping[str, Head | None]) -> None:
         """The ledger has these heads now."""
+        self.touched |= heads.keys()
         for name, head in heads.items():
             before = self.heads.pop(name, None)
             if before and before.digest:

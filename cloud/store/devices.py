@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The devices that have enrolled: every instance of each, of which one at most is valid."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,10 +32,16 @@ class Devices:
         self._database = database
         #: Whose valid enrolment was written and not yet asked for.
         self.news: set[str] = set()
+        #: Of whom anything was written since somebody took them from here.
+        self.touched: set[str] = set()
 
-    def latest(self) -> dict[str, StoredDevice]:
-        """The last enrolment of each name, valid or revoked."""
-        rows = self._database.rows(f"SELECT {_COLUMNS} FROM devices ORDER BY name, enrolled_at")  # noqa: S608
+    def latest(self, names: Collection[str] | None = None) -> dict[str, StoredDevice]:
+        """The last enrolment, valid or revoked, of each of these names, or of each that there is."""
+        if names is None:
+            rows = self._database.rows(f"SELECT {_COLUMNS} FROM devices ORDER BY name, enrolled_at")  # noqa: S608
+        else:
+            one = f"SELECT {_COLUMNS} FROM devices WHERE name = ? ORDER BY enrolled_at"  # noqa: S608
+            rows = [row for name in names for row in self._database.rows(one, name)]
         return {row[0]: _device(*row) for row in rows}
 
     def valid(self) -> dict[str, str]:
@@ -57,19 +63,19 @@ class Devices:
     def enroll(self, name: str, instance: str, now: datetime) -> None:
         """Make `instance` the valid one of `name`; its predecessor is revoked."""
         self.revoke(name, now)
-        self.news.add(name)
+        self._told(name)
         values = (name, instance, to_text(now))
         self._database.run("INSERT INTO devices VALUES (?, ?, ?, NULL, NULL, NULL)", *values)
 
     def revoke(self, name: str, now: datetime) -> bool:
         """Make the valid instance of `name` invalid; whether there was one."""
-        self.news.add(name)
+        self._told(name)
         statement = "UPDATE devices SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL"
         return self._database.run(statement, to_text(now), name) > 0
 
     def mirror(self, name: str, enrolments: Sequence[Enrolment]) -> None:
         """The enrolments of `name` are these, as another replica may have written them; reports are kept."""
-        self.news.add(name)
+        self._told(name)
         kept = {each.instance for each in enrolments}
         rows = self._database.rows("SELECT instance FROM devices WHERE name = ?", name)
         for (instance,) in rows:
@@ -95,8 +101,13 @@ class Devices:
             found[name] = (*found.get(name, ()), one)
         return found
 
+    def _told(self, name: str) -> None:
+        self.news.add(name)
+        self.touched.add(name)
+
     def reported(self, report: Report, now: datetime) -> None:
         """Keep the last report of an instance."""
+        self.touched.add(report.identity.name)
         self._database.run(
             "UPDATE devices SET last_seen = ?, report = ? WHERE name = ? AND instance = ?",
             to_text(now),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The signed plan of each device."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from cloud.store.database import Database
@@ -9,6 +10,8 @@ from cloud.store.heads import PlanHead
 _COLUMNS = "name, generation, digest, fingerprint, document"
 #: More plans than a device gets in its life.
 _LEAP = 1_000_000
+#: So many are looked up one by one.
+_FEW = 500
 _HEAD = "name, generation, digest, document IS NULL, fingerprint"
 
 
@@ -33,14 +36,19 @@ class Plans:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: Whose plan was written since somebody took them from here.
+        self.touched: set[str] = set()
 
     def all(self) -> dict[str, StoredPlan]:
         """Every device's plan, by name."""
         rows = self._database.rows(f"SELECT {_COLUMNS} FROM plans ORDER BY name")  # noqa: S608
         return {row[0]: StoredPlan(*row) for row in rows}
 
-    def heads(self) -> dict[str, PlanHead]:
-        """Every device's plan, by name, without the documents: they are far larger than all the rest."""
+    def heads(self, names: Collection[str] | None = None) -> dict[str, PlanHead]:
+        """The plans of these devices, or of all, without the documents: they are far larger than the rest."""
+        if names is not None and len(names) < _FEW:
+            found = {name: self.head(name) for name in names}
+            return {name: head for name, head in found.items() if head is not None}
         return {row[0]: PlanHead(*row) for row in self._database.rows(f"SELECT {_HEAD} FROM plans")}  # noqa: S608
 
     def head(self, name: str) -> PlanHead | None:
@@ -59,5 +67,6 @@ class Plans:
 
     def put(self, plan: StoredPlan) -> None:
         """Keep this as what its device is told."""
+        self.touched.add(plan.name)
         values = (plan.name, plan.generation, plan.digest, plan.fingerprint, plan.document)
         self._database.run("INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", *values)

@@ -45,6 +45,12 @@ class Store:
         self.devices.news.clear()
         self.allocations.news.clear()
 
+    def take_touched(self) -> set[str]:
+        """Of whom an enrolment, a report or a plan was written since the last time, if it was kept."""
+        touched = self.devices.touched | self.plans.touched
+        self.devices.touched, self.plans.touched = set(), set()
+        return touched
+
     def close(self) -> None:
         """Close the store; nothing of it can be used any more."""
         self._database.close()
