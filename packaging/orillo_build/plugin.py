@@ -19,7 +19,7 @@ from orillo_build.trims import trimmed
 # left is what some module imports, and what `Program.included` names.
 ImportDetection._stdlib_modules_names = ()  # noqa: SLF001 -- there is no option for it
 
-_C_CODE = ("exec_once.c", "plain_malloc.c")
+_C_CODE = ("exec_once.c", "libc.c", "plain_malloc.c")
 
 
 @cache

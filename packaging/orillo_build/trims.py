@@ -122,12 +122,20 @@ class UUID:
 def uuid4():
     return UUID(os.urandom(16))
 """
+_LINKS = "pyroute2.netlink.rtnl.ifinfmsg"
+_OTHERS = "    bond,\n    can,\n    geneve,\n    gtp,\n"
+_BEHIND = "    vlan,\n    vrf,\n    vti,\n    vti6,\n"
+_IMPORTED = f"{_OTHERS}    ipoib,\n    ipvlan,\n    team,\n    tun,\n    tuntap,\n{_BEHIND}"
+_LISTED = f"{_OTHERS}    ipvlan,\n    team,\n    tuntap,\n    tun,\n{_BEHIND}"
 _SETTINGS = "AF_BRIDGE = 7\ndata_plugins_pkgs = data_plugins_path = ()\n"
 
 TRIMS = (
     Trim("pyroute2", "", "", "the package imports all that it has; we use its messages"),
     Trim("pyroute2.config", "", _SETTINGS, "for sockets, but for a number and what is not set"),
-    Trim("pyroute2.netlink.rtnl.ifinfmsg", "import pkgutil\n", "", "only for plugins, and there are none"),
+    Trim(_LINKS, "import pkgutil\n", "", "only for plugins that come from elsewhere"),
+    Trim(_LINKS, _IMPORTED, "", "ours are XFRM and VXLAN links"),
+    Trim(_LINKS, _LISTED, "", "ours are XFRM and VXLAN links"),
+    Trim(_LINKS, "    xfrm,\n    ipoib,\n):", "    xfrm,\n):", "ours are XFRM and VXLAN links"),
     Trim("vici", "", "", "its session blocks; we use its coding of packets"),
     Trim("msgspec", _MSGSPEC, "from . import json, structs\n", "the formats that no document of ours has"),
     Trim("msgspec.json", "from ._json_schema import schema, schema_components\n", "", "never asked for"),

@@ -4,12 +4,11 @@
 A page that is dropped here stays in the page cache, and comes back by a minor fault when it is touched.
 """
 
-import ctypes
 import gc
-import mmap
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _MAPS = Path("/proc/self/smaps")
 _PROGRAM = Path("/proc/self/exe")
@@ -17,6 +16,7 @@ _PROGRAM = Path("/proc/self/exe")
 _M_ARENA_MAX = -8
 _M_MMAP_THRESHOLD = -3
 _M_TRIM_THRESHOLD = -1
+_MADV_DONTNEED = 4  # madvise(2)
 
 
 def settle_allocator() -> None:
@@ -40,12 +40,21 @@ def give_back(*, after_work: bool = True) -> None:
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
     for start, length in _droppable():
-        library.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
+        library.madvise(start, length, _MADV_DONTNEED)
 
 
 @cache
-def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(None)
+def _library() -> Any:
+    try:
+        # Of a build (packaging/orillo_build/libc.c).
+        import orillo_libc
+    except ImportError:
+        import ctypes
+
+        library = ctypes.CDLL(None)
+        library.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        return library
+    return orillo_libc
 
 
 @cache
