@@ -25,6 +25,7 @@ _VAR_TYPE = "4D21B016-B534-45C2-A9FB-5C16E091FD2D"
 _LOADER = {"amd64": ("systemd-bootx64.efi", "BOOTX64.EFI"), "arm64": ("systemd-bootaa64.efi", "BOOTAA64.EFI")}
 #: mksquashfs takes everything after -e as a name, so these come before it; without them nothing boots.
 _EMPTY = ("dev", "proc", "sys", "run")
+_TIMES = ("atime", "ctime", "mtime")
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,19 @@ def _ext4(recipe: Recipe, source: Path, out: Path) -> Path:
         ["mke2fs", "-q", "-F", "-t", "ext4", "-L", "data", "-m", "1", *features, "-d", source, out],
         epoch=recipe.epoch,
     )
+    _same_times(out, source, recipe.epoch)
     return out
+
+
+def _same_times(file_system: Path, source: Path, epoch: int) -> None:
+    """An inode takes its times from the file that it is made of, and no file's ctime can be set."""
+    # Inodes are given in turn: the root, lost+found, and one for each file.
+    inodes = [2, *range(11, 12 + sum(1 for _ in source.rglob("*")))]
+    script = file_system.with_suffix(".debugfs")
+    lines = [f"set_inode_field <{inode}> {time} @{epoch}" for inode in inodes for time in _TIMES]
+    script.write_text("\n".join(lines) + "\n")
+    call(["debugfs", "-w", "-f", script, file_system], epoch=epoch)
+    script.unlink()
 
 
 def _esp(recipe: Recipe, root: Path, board: Path, work: Path) -> Path:

@@ -15,6 +15,8 @@ from orillo_image.tools import call
 from orillo_pack.debian import DEPENDS
 
 _SUITE = "bookworm"
+#: When that suite was released: the time of all that the installation of Debian's packages makes.
+_BASE_EPOCH = 1686355200
 #: Nobody reads manuals on a gateway, and unbound's Python is loaded only by a module that we do not use.
 _LEFT_OUT = (
     "/usr/share/man/*",
@@ -131,12 +133,13 @@ def make_root(recipe: Recipe, cache: Path, work: Path) -> Path:
 def _base(recipe: Recipe, cache: Path) -> Path:
     asked = sorted({*packages(recipe), *(depends.partition(" ")[0] for depends in DEPENDS)} - {"libc6"})
     wanted = (_SUITE, recipe.arch, *asked, *_LEFT_OUT, *_MODULES, *_initramfs(recipe), *board.hooks(recipe))
-    name = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
+    name = hashlib.sha256("\n".join((*wanted, str(_BASE_EPOCH))).encode()).hexdigest()
     base = cache / f"base-{recipe.arch}-{recipe.kernel}-{name[:12]}.tar"
     if not base.exists():
         cache.mkdir(parents=True, exist_ok=True)
         fresh = base.with_suffix(".new.tar")
-        call(_bootstrap(recipe, asked, fresh), epoch=recipe.epoch)
+        # Not the time of our source, which what is kept for other commits must not depend on.
+        call(_bootstrap(recipe, asked, fresh), epoch=_BASE_EPOCH)
         fresh.rename(base)
     return base
 

@@ -12,6 +12,7 @@ PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "mksquashfs": "squashfs-tools",
     "mke2fs": "e2fsprogs",
+    "debugfs": "e2fsprogs",
     "mkfs.vfat": "dosfstools",
     "mcopy": "mtools",
     "genimage": "genimage",
@@ -19,6 +20,7 @@ PACKAGES = {
     "openssl": "openssl",
     "zstd": "zstd",
 }
+_LOCALE = {"LC_ALL": "C.UTF-8"}
 
 
 class ImageError(Exception):
@@ -38,7 +40,8 @@ def call(command: Sequence[str | Path], *, epoch: int, cwd: Path | None = None) 
     done = subprocess.run(
         words,
         cwd=cwd,
-        env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "LC_ALL": "C.UTF-8"},
+        # The last is e2fsprogs' own way; in Debian 12 it knows no other.
+        env=os.environ | dict.fromkeys(("SOURCE_DATE_EPOCH", "E2FSPROGS_FAKE_TIME"), str(epoch)) | _LOCALE,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -7,7 +7,6 @@ operator, connector-1 ── dc ── inet ── site ── the card (machine
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
-from tests.lab.command import run
 from tests.lab.demo import manifests
 from tests.lab.device import Device
 from tests.lab.namespaces import Namespaces
@@ -20,8 +19,8 @@ from tests.vm.machine import Nic
 HUB, EDGE, INTERNET = "connector-1", "gateway", "inet"
 OPERATOR, HUB_ADDRESS = IPv4Address("203.0.113.10"), IPv4Address("203.0.113.11")
 SITE_GATEWAY, ADDRESS = IPv4Interface("198.51.100.1/30"), IPv4Interface("198.51.100.2/30")
-#: The site's second line: a tagged one.
-SPARE_TAG, SPARE_GATEWAY = 7, IPv4Interface("198.51.100.5/30")
+#: The site's second line.
+SPARE_GATEWAY = IPv4Interface("198.51.100.5/30")
 SPARE_ADDRESS, SPARE_NIC = IPv4Interface("198.51.100.6/30"), Nic("t-spare", "spare", "52:54:00:00:00:03")
 _DC = IPv4Interface("203.0.113.1/24")
 _POOLS = {
@@ -59,11 +58,6 @@ class Field:
 def build(namespaces: Namespaces) -> Field:
     """Operator, connector and its pod, running; the gateway's Node is known and nobody has its token yet."""
     namespaces.build(_topology())
-    spare = ("ip", "-n", namespaces.name(INTERNET))
-    tagged = f"spare.{SPARE_TAG}"
-    run(*spare, "link", "add", "link", "spare", "name", tagged, "type", "vlan", "id", str(SPARE_TAG))
-    run(*spare, "address", "add", str(SPARE_GATEWAY), "dev", tagged)
-    run(*spare, "link", "set", tagged, "up")
     product, workdir = Product(), namespaces.workdir
     place = Installation(product.cloud, workdir / "operator", namespaces.name("operator"))
     operator = Operator(place, workdir / "operator/serve.log")
@@ -100,7 +94,11 @@ def _topology() -> Topology:
                 End(HUB, "public", (IPv4Interface(f"{HUB_ADDRESS}/24"),)), End(INTERNET, "p-hub", bridge="dc")
             ),
         ),
-        bridge_addresses=(End(INTERNET, "dc", (_DC,)), End(INTERNET, "site", (SITE_GATEWAY,))),
+        bridge_addresses=(
+            End(INTERNET, "dc", (_DC,)),
+            End(INTERNET, "site", (SITE_GATEWAY,)),
+            End(INTERNET, "spare", (SPARE_GATEWAY,)),
+        ),
     )
 
 

@@ -31,7 +31,6 @@ from tests.vm.field import (
     SPARE_ADDRESS,
     SPARE_GATEWAY,
     SPARE_NIC,
-    SPARE_TAG,
     Field,
     build,
 )
@@ -40,6 +39,8 @@ _IMAGE = os.environ.get("ORILLO_IMAGE", "")
 _ARCH = os.environ.get("ORILLO_IMAGE_ARCH", "amd64")
 _PICTURES = os.environ.get("ORILLO_PICTURES", "")
 _PROXY = 3128
+#: A tagged network of the site.
+_TAG, _TAGGED = 7, "192.0.2.9/29"
 pytestmark = pytest.mark.skipif(not _IMAGE, reason="./dev image test makes the image that this needs")
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def user_data(card: Card, plan_key: str) -> str:
     ours = {
         "plan": "site-plan.json",
         "plan_key": plan_key,
-        "uplink": [first, second | {"vlan": SPARE_TAG}],
+        "uplink": [first, second, {"link": "eth1", "vlan": _TAG, "address": [_TAGGED]}],
         "proxy": {"url": f"http://{SITE_GATEWAY.ip}:{_PROXY}"},
         "console": {"password_hash": card.password_hash},
     }
@@ -113,7 +114,7 @@ def wait_for_tunnel(card: Card, seconds: float) -> float:
 def test_without_a_token_both_consoles_are_at_enrol(card: Card) -> None:
     started = time.monotonic()
     said = card.serial.expect(r"boot-config: user-data:[^\r\n]*", BOOT)
-    assert f"name {EDGE}, uplinks: eth0, eth1.{SPARE_TAG}, no token, site plan site-plan.json" in said
+    assert f"name {EDGE}, uplinks: eth0, eth1, eth1.{_TAG}, no token, site plan site-plan.json" in said
     card.serial.expect("Enrol", BOOT)
     log.info("the terminal at Enrol on the serial line after %.0f s", time.monotonic() - started)
     # The screen is drawn in the machine's own time; what it shows is for people to look at.
@@ -153,9 +154,12 @@ def test_the_second_uplink_takes_over_and_gives_back(card: Card) -> None:
         return card.run("ip", "route", "get", "203.0.113.11")
 
     assert "dev eth0" in route()
+    tagged = card.run("ip", "-d", "address", "show", f"eth1.{_TAG}")
+    assert f"802.1Q id {_TAG}" in tagged
+    assert _TAGGED in tagged
     card.carrier(NIC, on=False)
     started = time.monotonic()
-    until(lambda: f"dev eth1.{SPARE_TAG}" in route(), "the tagged uplink is taken", 60, 0.5)
+    until(lambda: "dev eth1" in route(), "the second uplink is taken", 60, 0.5)
     log.info("the other uplink after %.1f s", time.monotonic() - started)
     log.info("the tunnel over it after %.1f s", wait_for_tunnel(card, 240))
     card.carrier(NIC, on=True)

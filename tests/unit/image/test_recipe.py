@@ -2,7 +2,9 @@
 """What an image is made of, as far as it can be known without making one."""
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from appliance.host.entries import entry_text, read_entry
 from orillo_image.bill import bill
 from orillo_image.board import stage
 from orillo_image.bundle import system_conf
-from orillo_image.disk import entry
+from orillo_image.disk import _ext4, entry
 from orillo_image.manifest import installed, manifest
 from orillo_image.mirrors import lines
 from orillo_image.recipe import ARCHITECTURES, HERE, KERNELS, Recipe, firmware, kernel_for, packages
@@ -189,3 +191,19 @@ def test_the_bill_names_each_package_and_what_is_inside_ours(tmp_path: Path) -> 
     # The same packages give the same bill, to the byte.
     assert bill(_recipe(), found, inside) == bill(_recipe(), found, inside)
     assert json.loads(manifest(_recipe(), found))["packages"] == found
+
+
+def test_the_data_partition_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
+    """Its files carry times, of which ctime is when this build touched them."""
+    made: list[Path] = []
+    for name in ("one", "two"):
+        tree = tmp_path / name
+        (tree / "lib/orillo").mkdir(parents=True)
+        (tree / "log").symlink_to("lib")
+        (tree / "lib/note").write_text("kept")
+        (tree / "lib/orillo").chmod(0o700)
+        os.utime(tree / "lib/note", (len(made), len(made)))
+        made.append(_ext4(_recipe(), tree, tmp_path / f"{name}.ext4"))
+    assert made[0].read_bytes() == made[1].read_bytes()
+    checked = subprocess.run(["e2fsck", "-fn", str(made[0])], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
