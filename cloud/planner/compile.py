@@ -23,8 +23,6 @@ from cloud.planner.world import World
 _FIRST_GENERATION = 1
 _NEVER = datetime.fromtimestamp(0, UTC)
 _NOBODY = Trust(ca=(), plan_keys={})
-#: A device with so many peers has its frame kept; with more, all of them together would be too large.
-_FEW = 64
 
 
 def make_plans(
@@ -48,8 +46,7 @@ def plan_of(world: World, node: Node, trust: Trust, author: str) -> Plan:
     frame = world.frames.get(node.name)
     if frame is None:
         frame = _frame(world, node)
-        if len(frame.peers) <= _FEW:
-            world.frames[node.name] = frame
+        world.keep_frame(node.name, frame)
     dns = replace(frame.dns, records=headless_records(world, node))
     plan = replace(frame, author=author, trust=trust, dns=dns, services=services_of(world, node))
     return with_clusters(plan, world, node)

@@ -14,6 +14,9 @@ from cloud.planner.blocks import Claims
 from cloud.planner.fabric import Fabric
 from cloud.planner.model import Backend, Community, Inventory, Node
 
+#: How many peers kept frames may have together; each takes some hundred bytes.
+_ROOM = 400_000
+
 
 @dataclass
 class View:
@@ -50,6 +53,7 @@ class World:
         self.views: dict[tuple[Role, str, bool, bool], View] = {}
         #: Plans without what services have a part in: a service that changes leaves them as they are.
         self.frames: dict[str, Plan] = {}
+        self._room = _ROOM
         self._by_role: dict[Role, dict[str, Node]] = {role: {} for role in Role}
         self._sites: dict[str, set[str]] = {}
         self._communities: dict[str, dict[str, Community]] = {}
@@ -77,7 +81,7 @@ class World:
         """The nodes, what they hold or their enrolments are others, or they are gone."""
         ordered = sorted(names)
         if ordered:
-            self.frames.clear()
+            self._forget_frames()
         for name in ordered:  # all of them first: one may hold now what another one held before
             self._displace(name)
         for name in ordered:
@@ -85,10 +89,20 @@ class World:
             if node is not None and held is not None:
                 self._place(node, held)
 
+    def keep_frame(self, name: str, frame: Plan) -> None:
+        """Remember it until nodes or communities are others, if all of them together are not too large."""
+        if len(frame.peers) <= self._room:
+            self._room -= len(frame.peers)
+            self.frames[name] = frame
+
+    def _forget_frames(self) -> None:
+        self.frames.clear()
+        self._room = _ROOM
+
     def renew_community(self, name: str) -> None:
         """The community is another, or gone."""
         self.groups.clear()
-        self.frames.clear()
+        self._forget_frames()
         for node in self._members.pop(name, frozenset()):
             for index in (self._communities, self._opening, self._answering):
                 index.get(node, {}).pop(name, None)
