@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterable, Sequence, Set
+from pathlib import Path
 
 from cloud.acceptance import accept, changes
 from cloud.app import App
@@ -19,6 +20,7 @@ from cloud.planner.catalogue import Change
 from cloud.planner.model import InventoryError
 from cloud.publish import PlanningError
 from cloud.replicas.lease import Election
+from cloud.replicas.links import SharedLinks
 from cloud.replicas.replica import Replica
 from cloud.source.access import Access
 from cloud.source.api import Api
@@ -41,19 +43,24 @@ _DEVICES = frozenset(
 _STATUS_EVERY = 2.0
 
 
-async def follow_cluster(app: App, access: Access, address: str = "") -> None:
-    """Serve this cluster until cancelled, beside others that do; `address` is where they reach us."""
+async def follow_cluster(app: App, access: Access, links: Path | None = None, address: str = "") -> None:
+    """Serve this cluster until cancelled, beside others that do; `address` is where they reach us.
+
+    `links` is the folder of the clusters that this operator is enrolled at, for all replicas to have.
+    """
     api = Api(access)
     replica = Replica(app, api, Election(api, access.namespace, address))
     source = KubernetesSource(api)
     mirror, writer, network = Mirror(app), StatusWriter(app, api), NetworkWriter(app, api)
-    source.hear(DEVICES, writer.hear)
+    writer.hear_from(source)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(source.run())
             tasks.create_task(_keep_mirror(mirror, source, writer, network))
             tasks.create_task(_keep_statuses(app, mirror, source, writer, network))
             tasks.create_task(replica.run(lambda: mirror.whole))
+            if links:
+                tasks.create_task(SharedLinks(api, access.namespace, links).run())
     finally:
         await api.close()
 

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What to say of each other cluster to the people who run this one: pure, from what the operator knows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from appliance.netcore.plan.exchange import Report
 from appliance.netcore.plan.values import builtins, convert
 from cloud.app import App
 from cloud.conditions import is_bad, kept, say
 from cloud.planner.clusters import peer_name
 from cloud.source.clusters import Cluster, ClusterDocument, ClusterStatus
 from cloud.source.manifest import Manifest
-from cloud.source.status import ClusterState, Condition
+from cloud.source.status import ClusterState, Condition, DeviceStatus, Tunnel
 from cloud.talks import Talk
 
 #: The other operator speaks at least each half a minute.
@@ -37,17 +36,25 @@ class Neighbour:
     admitted: bool = True
 
 
-def neighbours(app: App, manifests: Mapping[str, Manifest], refused: Mapping[str, str]) -> list[Neighbour]:
-    """Each of the clusters that there is an object for, or one that is `refused`, by name."""
-    reports = _reports(app)
+def neighbours(
+    app: App,
+    manifests: Mapping[str, Manifest],
+    refused: Mapping[str, str],
+    connectors: Sequence[DeviceStatus],
+) -> list[Neighbour]:
+    """Each of the clusters that there is an object for, or one that is `refused`, by name.
+
+    `connectors` are the statuses of ours; no others have tunnels to gateways of other clusters.
+    """
+    enrolled = [each for each in connectors if each.state == "enrolled"]
     return [
-        _neighbour(app, name, manifests.get(name), refused.get(name, ""), reports)
+        _neighbour(app, name, manifests.get(name), refused.get(name, ""), enrolled)
         for name in sorted(manifests.keys() | refused.keys())
     ]
 
 
 def _neighbour(
-    app: App, name: str, manifest: Manifest | None, refused: str, reports: list[Report]
+    app: App, name: str, manifest: Manifest | None, refused: str, connectors: list[DeviceStatus]
 ) -> Neighbour:
     cluster = convert(manifest.body, Cluster) if manifest else None
     said = cluster.status if cluster else ClusterStatus()
@@ -59,22 +66,34 @@ def _neighbour(
         seen=said.seen,
         talk=app.talks.of(name),
         refused=refused,
-        gateways={gateway: _reached(reports, peer_name(name, gateway)) for gateway in gateways},
+        gateways={gateway: _reached(connectors, peer_name(name, gateway)) for gateway in gateways},
         admitted=cluster is None or said.document is None or cluster.spec.admits(said.document),
     )
 
 
-def _reports(app: App) -> list[Report]:
-    """What the connectors say of themselves; no others have tunnels to gateways of other clusters."""
+def reported(app: App) -> list[DeviceStatus]:
+    """What the connectors say of their tunnels to this operator itself."""
     connectors = {name for name, node in app.engine().inventory.nodes.items() if node.is_connector}
-    latest = app.store.devices.latest(sorted(connectors))
-    return [device.report for device in latest.values() if device.report and not device.revoked_at]
+    latest = app.store.devices.latest(sorted(connectors)).values()
+    return [
+        DeviceStatus(state="enrolled", tunnels={n: Tunnel(up=t.up) for n, t in device.report.tunnels.items()})
+        for device in latest
+        if device.report and not device.revoked_at
+    ]
 
 
-def _reached(reports: list[Report], peer: str) -> bool | None:
+def _reached(connectors: list[DeviceStatus], peer: str) -> bool | None:
     """Whether any connector reaches the gateway; None if none of them knows."""
-    said = [report.tunnels[peer].up for report in reports if peer in report.tunnels]
+    said = [status.tunnels[peer].up for status in connectors if peer in status.tunnels]
     return any(said) if said else None
+
+
+def is_ours(known: Neighbour, before: ClusterState | None, now: datetime, *, leads: bool) -> bool:
+    """Whether this replica is the one to say how the cluster stands: it heard it last, or nobody hears it."""
+    heard, told = known.talk.heard, before.heard if before else None
+    if heard is not None and (told is None or told <= heard):
+        return True
+    return leads and (told is None or now - told > HEARD_EVERY + SILENT_AFTER or bool(known.refused))
 
 
 def cluster_status(known: Neighbour, before: ClusterState | None, now: datetime) -> ClusterState:

@@ -17,6 +17,7 @@ from cloud.device_status import Known, device_status, known_devices, speaks_here
 from cloud.object_events import refusal, subject_of
 from cloud.planner.inventory import InventoryError
 from cloud.source.api import Api, ApiError
+from cloud.source.kubernetes import KubernetesSource
 from cloud.source.resources import CLUSTERS, COMMUNITIES, DEVICES, NODES
 from cloud.source.status import ClusterState, CommunityStatus, DeviceStatus
 from cloud.status_board import StatusBoard
@@ -60,7 +61,12 @@ class StatusWriter:
         self._whole_look: tuple[datetime, bool, Mapping[Key, str]] | None = None
         self._communities_due = True
 
-    def hear(self, name: str, raw: msgspec.Raw | None) -> None:
+    def hear_from(self, source: KubernetesSource) -> None:
+        """Know what other replicas write."""
+        source.hear(DEVICES, self._hear)
+        source.hear(CLUSTERS, self._others.heard)
+
+    def _hear(self, name: str, raw: msgspec.Raw | None) -> None:
         """A Device is as this now; another replica may have written its status."""
         self._devices.heard(name, raw)
         self._due.add(name)
@@ -156,11 +162,20 @@ class StatusWriter:
         objects = self._app.engine().manifests if declared else {}
         manifests = {key[2]: objects[key] for key in declared if key in objects}
         refused = {name: reason for (each, _, name), reason in self.refused.items() if each == kind}
-        known = cluster_status.neighbours(self._app, manifests, refused) if manifests or refused else []
+        if not manifests and not refused:
+            return
+        known = cluster_status.neighbours(self._app, manifests, refused, self._connectors())
         self._others.keep_only({one.name for one in known})
         for one in known:
-            status = cluster_status.cluster_status(one, self._others.written(one.name), self._now())
-            await self._try(self._others, one.name, status)
+            before = self._others.written(one.name)
+            if cluster_status.is_ours(one, before, self._now(), leads=self._leads):
+                status = cluster_status.cluster_status(one, before, self._now())
+                await self._try(self._others, one.name, status)
+
+    def _connectors(self) -> list[DeviceStatus]:
+        """How the connectors stand, whichever replica they speak to."""
+        names = [name for name, node in self._nodes.items() if node.is_connector]
+        return [status for name in names if (status := self._devices.written(name))]
 
     async def _try(self, board: StatusBoard[Any], name: str, status: Any, *, make: bool = False) -> bool:
         """Write one; whether it stands there now. Raises `ApiError` only if there is no server at all."""

@@ -9,12 +9,12 @@ import msgspec
 
 from appliance.netcore.plan.values import builtins
 from cloud.app import App
-from cloud.cluster_status import cluster_status, neighbours
+from cloud.cluster_status import cluster_status, neighbours, reported
 from cloud.faults import CommandError
 from cloud.planner.explain import explain as explain_pair
 from cloud.source.resources import CLUSTERS
 from cloud.store.devices import StoredDevice
-from cloud.store.plans import StoredPlan
+from cloud.store.heads import PlanHead
 from cloud.store.tokens import StoredToken
 
 
@@ -43,7 +43,7 @@ def list_tokens(app: App, _: Nothing) -> dict[str, Any]:
 
 def list_devices(app: App, _: Nothing) -> dict[str, Any]:
     """Every node of the inventory and every device that ever enrolled."""
-    nodes, enrolled, plans = app.inventory().nodes, app.store.devices.latest(), app.store.plans.all()
+    nodes, enrolled, plans = app.inventory().nodes, app.store.devices.latest(), app.heads()
     devices = []
     for name in sorted(nodes.keys() | enrolled.keys()):
         node, device = nodes.get(name), enrolled.get(name)
@@ -61,7 +61,7 @@ def list_clusters(app: App, _: Nothing) -> dict[str, Any]:
         if kind == CLUSTERS.kind.name and each.api_version == CLUSTERS.api_version
     }
     found = []
-    for known in neighbours(app, manifests, {}):
+    for known in neighbours(app, manifests, {}, reported(app)):
         status: dict[str, Any] = builtins(cluster_status(known, None, app.now()))
         said = status.pop("document") or {}
         told = {part: sorted(said.get(part, {})) for part in ("gateways", "services")}
@@ -71,7 +71,10 @@ def list_clusters(app: App, _: Nothing) -> dict[str, Any]:
 
 def show_plan(app: App, asked: Named) -> dict[str, Any]:
     """The signed plan of a device, as the device gets it."""
-    plan = app.store.plans.get(asked.name)
+    offer = app.offer(asked.name)
+    if offer.later:
+        raise CommandError(f"the plan of {asked.name} is being made: try again in a moment")
+    plan = offer.plan
     if plan is None or plan.document is None:
         raise CommandError(f"{asked.name} has no plan: {_why_no_plan(app, asked.name)}")
     document: dict[str, Any] = json.loads(plan.document)
@@ -107,7 +110,7 @@ def token_row(token: StoredToken, now: datetime) -> dict[str, Any]:
     )
 
 
-def _device(device: StoredDevice | None, plan: StoredPlan | None, polled: datetime | None) -> dict[str, Any]:
+def _device(device: StoredDevice | None, plan: PlanHead | None, polled: datetime | None) -> dict[str, Any]:
     report = device.report if device else None
     reported = device.last_seen if device else None
     seen = max((moment for moment in (reported, polled) if moment), default=None)
@@ -116,7 +119,7 @@ def _device(device: StoredDevice | None, plan: StoredPlan | None, polled: dateti
         "instance": device.instance if device else None,
         "enrolled_at": _text(device.enrolled_at) if device else None,
         "last_seen": _text(seen),
-        "generation": plan.generation if plan and plan.document else None,
+        "generation": plan.generation if plan and not plan.withdrawn else None,
         "report": builtins(report) if report else None,
     }
 

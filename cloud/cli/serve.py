@@ -60,7 +60,8 @@ def run(asked: argparse.Namespace, paths: CloudPaths) -> int:
                 app.follows = access.server
                 app.share(Shared())
             app.refresh()
-            serve(app, paths, follow_cluster(app, access, _reached(settings)) if access else None)
+            beside = follow_cluster(app, access, paths.links, _reached(settings)) if access else None
+            serve(app, paths, beside)
         except ListenError as error:
             raise CommandError(str(error), Exit.CANNOT_RUN) from error
         finally:

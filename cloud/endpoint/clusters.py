@@ -62,7 +62,8 @@ async def follow_all(app: App, polls: Polls, folder: Path) -> None:
     running: dict[Link, asyncio.Task[None]] = {}
     try:
         while True:
-            links = links_in(folder)
+            # Of several replicas the leader asks; whoever is asked answers.
+            links = links_in(folder) if app.shared is None or app.shared.leads else []
             for gone in running.keys() - set(links):
                 running.pop(gone).cancel()
             for new in set(links) - running.keys():

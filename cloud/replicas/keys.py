@@ -69,7 +69,7 @@ async def _agree(api: Api, namespace: str, paths: CloudPaths, cluster: str, now:
     for _ in range(_TRIES):
         secret = await _read(api, namespace)
         ours = _on_disk(paths)
-        if secret.data:
+        if _has_keys(secret):
             return _checked(_keys_in(secret), ours, paths)
         keys = ours or await _new(api, cluster, now)
         if await _fill(api, namespace, keys, secret.metadata.resource_version):
@@ -82,7 +82,7 @@ async def _fill(api: Api, namespace: str, keys: Keys, version: str) -> bool:
     """Fill the Secret, unless it is another one than at `version`. Raises `ApiError`."""
     data = {name: base64.b64encode(keys[name]).decode() for name in FILES}
     try:
-        await api.patch(_path(namespace), {"metadata": {"resourceVersion": version}, "data": data})
+        await api.patch(secret_path(namespace), {"metadata": {"resourceVersion": version}, "data": data})
     except ApiError as error:
         if error.status == _CONFLICT:
             return False
@@ -95,7 +95,7 @@ async def restore_keys(api: Api, namespace: str, paths: CloudPaths) -> None:
     ours, secret = _on_disk(paths), await _read(api, namespace)
     if ours is None:
         raise KeysError(f"there are no keys in {paths.keys}")
-    if secret.data:
+    if _has_keys(secret):
         if _keys_in(secret) != ours:
             problem = f"the Secret orillo-cloud in {namespace} holds other keys than the backup"
             raise KeysError(f"{problem}: if no device believes those, delete it and make it anew, empty")
@@ -108,7 +108,7 @@ async def restore_keys(api: Api, namespace: str, paths: CloudPaths) -> None:
 
 async def _read(api: Api, namespace: str) -> _Secret:
     try:
-        return msgspec.json.decode(await api.get(_path(namespace)), type=_Secret)
+        return msgspec.json.decode(await api.get(secret_path(namespace)), type=_Secret)
     except ApiError as error:
         if error.status != _NOT_FOUND:
             raise
@@ -116,6 +116,10 @@ async def _read(api: Api, namespace: str) -> _Secret:
         raise KeysError(f"{problem}: apply packaging/kubernetes/state.yaml, or install the chart") from error
     except msgspec.MsgspecError as error:
         raise KeysError(f"the Secret orillo-cloud can't be read: {error}") from error
+
+
+def _has_keys(secret: _Secret) -> bool:
+    return any(name in secret.data for name in FILES)
 
 
 def _keys_in(secret: _Secret) -> Keys:
@@ -170,5 +174,6 @@ def _of_before(raw: msgspec.Raw) -> str:
     return str(body["metadata"]["name"]) if body.get("status", {}).get("state") == "enrolled" else ""
 
 
-def _path(namespace: str) -> str:
+def secret_path(namespace: str) -> str:
+    """Where the Secret is."""
     return f"/api/v1/namespaces/{namespace}/secrets/orillo-cloud"

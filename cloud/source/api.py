@@ -5,6 +5,7 @@ The only importer of `httpx` in the operator. Every method raises `ApiError` and
 network's. Objects stay bytes here (`msgspec.Raw`): whoever asked knows which of their fields it needs.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ PAGE = 500
 _WATCH_LIFE = 900
 _CONNECT = 10.0
 _ANSWER = 30.0
+_MOMENT = 1.0
 #: An object in etcd is at most 1.5 MiB; a line longer than this is none.
 _LONGEST_LINE = 16 << 20
 
@@ -188,21 +190,41 @@ class Api:
     ) -> AsyncIterator[httpx.Response]:
         """A response that succeeded; whatever goes wrong with it, also later, is an `ApiError`."""
         try:
-            async with self._client.stream(
+            request = self._client.build_request(
                 method,
                 path,
                 params={name: value for name, value in (query or {}).items() if value},
                 content=body,
                 headers=self._headers() | (headers or {}),
                 timeout=httpx.Timeout(timeout, connect=_CONNECT),
-            ) as response:
+            )
+            response = await self._send(request)
+            try:
                 if response.status_code >= httpx.codes.MULTIPLE_CHOICES:
                     raise _refusal(response, await response.aread())
                 yield response
+            finally:
+                await response.aclose()
         except httpx.ReadTimeout as error:
             raise Silence(f"{path}: nothing came for {timeout:.0f} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ssl.SSLError, AccessError) as error:
             raise ApiError(f"{self._access.server}{path}: {str(error) or type(error).__name__}") from error
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        """The response's head. If that is cancelled, it gets a moment to come to its end by itself.
+
+        httpcore leaves the socket of a TLS handshake open that is cancelled.
+        """
+        sending = asyncio.ensure_future(self._client.send(request, stream=True))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await asyncio.wait([sending], timeout=_MOMENT)
+            if not sending.done():
+                sending.cancel()
+            elif sending.exception() is None:
+                await sending.result().aclose()
+            raise
 
     def _headers(self) -> dict[str, str]:
         token = self._access.token()
