@@ -55,8 +55,6 @@ from appliance.settings import Settings
 from appliance.snapshot import Known, news, report, snapshot
 from appliance.status.headline import headline
 from appliance.status.log import LogRing
-from appliance.status.metrics import render
-from appliance.status.metrics_server import MetricsServer
 from appliance.status.model import Snapshot
 from appliance.status.server import Offered, StatusServer
 from appliance.sync.hands import APART
@@ -84,6 +82,9 @@ async def run(paths: Paths, settings: Settings) -> None:
         agent = Agent(doors, capability, settings.dns.resolvers, log_ring)
         stack.push_async_callback(agent.close)
         if settings.metrics.address is not None:
+            # Imported when used, as in `metrics`: most devices serve none.
+            from appliance.status.metrics_server import MetricsServer
+
             server = MetricsServer(settings.metrics.address, settings.metrics.port, agent.metrics)
             log.info("metrics: port %d at %s", await server.start(), settings.metrics.address)
             stack.push_async_callback(server.close)
@@ -165,6 +166,8 @@ class Agent:
 
     def metrics(self) -> str:
         """The device as Prometheus reads it."""
+        from appliance.status.metrics import render
+
         return render(self.snapshot())
 
     def _look(self) -> tuple[Snapshot, OnDisk]:
