@@ -133,7 +133,7 @@ def test_units_are_as_tight_as_they_say(shop: Shop) -> None:
 
 def _transfer(world: World, far: str) -> Process:
     """One TCP connection from a pod of shop1 to that pod, which carries blocks until it is stopped."""
-    to, start = world.pods[far], (sys.executable, str(Path(__file__).with_name("transfer.py")))
+    to, start = world.pods[far], (sys.executable, "-I", str(Path(__file__).with_name("transfer.py")))
     receiver = Process((*start, "receive", "7777"), world.workdir / f"{far}-receives.log", ns=to.ns)
     receiver.wait_for("ready", 20)
     sends = (*start, "send", str(to.v4), "7777")
