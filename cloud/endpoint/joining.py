@@ -16,6 +16,7 @@ from appliance.netcore.plan.exchange import (
     Refusal,
     TrustAnswer,
 )
+from appliance.netcore.plan.identity import is_name
 from appliance.netcore.plan.token import Token
 from appliance.netcore.plan.values import decode
 from cloud.ca.member import MemberError, certificates_in, identity_of, new_request, window_of
@@ -83,6 +84,9 @@ async def join(our_name: str, token: Token) -> tuple[str, bytes, str]:
             connector=TCPConnector(ssl=_believing(pinned[0])), timeout=_TIMEOUT
         ) as trusted:
             trust = decode(await _read(trusted, token.enroll_url + TRUST_PATH), TrustAnswer)
+            if not is_name(trust.cluster):
+                problem = f"calls its cluster {trust.cluster!r}, which is no name"
+                raise ExchangeError(f"{token.enroll_url} {problem}")
             key, request = new_request(our_name)
             headers = _CSR | {"Authorization": encode_basic_auth(token.id, token.secret)}
             async with trusted.post(

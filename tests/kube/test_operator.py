@@ -17,7 +17,7 @@ from cloud.source.access import from_kubeconfig
 from tests.kube.cluster import until
 from tests.kube.operating import HUB, conditions, operating, plan_of, report, told
 from tests.kube.server import OPERATOR_TOKEN, KubeServer
-from tests.kube.things import COMMUNITIES, DEVICES, NODES, community, device, node
+from tests.kube.things import CLUSTERS, COMMUNITIES, DEVICES, NODES, community, device, node
 from tests.unit.endpoint.operators import enroll
 
 ONE_WAY = {"from": {"members": ["a"]}, "to": {"members": ["b"]}}
@@ -127,6 +127,8 @@ async def test_manifests_are_applied_in_the_cluster(cluster: KubeServer) -> None
         (COMMUNITIES, {**community("shops"), "spec": {"members": [], "ports": [{"port": 0}]}}, "port"),
         (COMMUNITIES, {**community("shops"), "spec": {"members": [], "ports": [{"protocol": "x"}]}}, "none"),
         (DEVICES, device("shop1", role="boss"), "spec.role"),
+        (CLUSTERS, {**community("west"), "kind": "Cluster", "spec": {"caPin": "0a"}}, "spec.caPin"),
+        (CLUSTERS, {**community("we.st"), "kind": "Cluster", "spec": {}}, "DNS label"),
         (DEVICES, device("shop1", cloud="maybe"), "spec.cloud"),
     ],
 )

@@ -274,6 +274,15 @@ async def test_nobody_joins_without_the_pinned_ca(clusters: tuple[Member, Member
         await join("west", spent)
 
 
+async def test_a_cluster_whose_name_is_a_path_is_not_joined(clusters: tuple[Member, Member]) -> None:
+    """What is kept of it is in a folder of that name."""
+    east, west = clusters
+    token = token_for(west, east)
+    east.app.settings = msgspec.structs.replace(east.app.settings, cluster="../../etc")
+    with pytest.raises(ExchangeError, match="no name"):
+        await join("west", token)
+
+
 async def test_what_a_cluster_may_not_say(clusters: tuple[Member, Member]) -> None:
     """Nothing of ours, nothing for others, and nothing without its object."""
     east, west = clusters
