@@ -5,6 +5,7 @@ import logging
 import os
 import random
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,7 +55,9 @@ class Server:
         self.process = Process(command, self.shelf.with_suffix(".log"), ns=self.field.internet)
 
     def stop(self) -> None:
-        if self.process is not None:
+        """With the children that serve what was begun: it is the leader of a session of its own."""
+        if self.process is not None and self.process.alive:
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.stop()
 
 
