@@ -14,7 +14,7 @@ from appliance.host import applied
 from appliance.host.config import HostConfig
 from appliance.host.errors import HostConfigError
 from appliance.host.slots import BootEntries
-from appliance.host.source import NOCLOUD, Found, find
+from appliance.host.source import Found, find, takes_yaml
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import read_text, remove, write_atomic
 from appliance.netcore.kernel.processes import run as call
@@ -31,7 +31,7 @@ def run(paths: Paths) -> int:
     """Apply what is new on the boot-config partition, render what is kept. 4: the file can't be used."""
     need_root("daemon host")
     clear(paths)
-    if any((directory / NOCLOUD).exists() for directory in (paths.boot_config, paths.esp)):
+    if takes_yaml(paths.boot_config, paths.esp):
         beside.go_on_in(beside.TERMINAL)
     found, fault = _found(paths)
     config = _applied(paths, found)

@@ -5,10 +5,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from appliance.cli import plan
+from appliance.cli import beside, plan
 from appliance.cli.errors import CliError, Exit, need_root
 from appliance.host.applied import wipe_token
-from appliance.host.source import Found, find
+from appliance.host.source import Found, find, takes_yaml
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import remove
 from appliance.netcore.kernel.processes import run as call
@@ -29,6 +29,8 @@ _FINAL = (TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED)
 def run(paths: Paths) -> int:
     """Join the cluster. 2: the token is refused for good; 3: not yet, try again."""
     need_root("daemon join")
+    if takes_yaml(paths.boot_config, paths.esp):
+        beside.go_on_in(beside.TERMINAL)
     found = find(paths.boot_config, paths.esp)
     if found is not None and found.config.plan and load_identity(paths) is None:
         _import(paths, found)

@@ -17,6 +17,7 @@ from appliance.status import client
 from appliance.status.speech import choose_language
 from appliance.tui.feed import demo, live, live_asker, read_recording, recorded, recorded_asker
 from appliance.tui.look import Colours, Look
+from appliance.tui.page import Name
 from appliance.tui.state import Known, heard
 from appliance.tui.terminal import UnfitError, Wishes, choose, surroundings
 
@@ -64,7 +65,8 @@ def _setting(paths: Paths, options: argparse.Namespace, look: Look, closing: Exi
         file = closing.enter_context(options.record.open("ab"))
         feed, asker = recorded(feed, file), recorded_asker(asker, file)
     first = _first(paths.status_socket, nothing)
-    return Setting(look, feed, asker, root=root, first=first, everything=bool(options.record))
+    page = Name.ENROL if options.enrol else Name.OVERVIEW
+    return Setting(look, feed, asker, root=root, first=first, everything=bool(options.record), page=page)
 
 
 def _first(path: Path, nothing: Known) -> Known:

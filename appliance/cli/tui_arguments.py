@@ -11,6 +11,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--replay", type=Path, metavar="FILE", help="show a recording, not the daemon")
     source.add_argument("--demo", action="store_true", help="show the recording that comes with the program")
     source.add_argument("--record", type=Path, metavar="FILE", help="write what the daemon says to a file")
+    parser.add_argument("--enrol", action="store_true", help="begin at the screen that takes a token")
     signs = parser.add_mutually_exclusive_group()
     signs.add_argument("--ascii", action="store_true", default=None, help="nothing but ASCII")
     signs.add_argument("--unicode", dest="ascii", action="store_false", help="lines and bars in Unicode")

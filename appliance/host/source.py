@@ -40,6 +40,11 @@ class Found:
     token_file: Path
 
 
+def takes_yaml(*directories: Path) -> bool:
+    """Whether `find` may have to read YAML, which the daemon's own program does not know."""
+    return any((directory / NOCLOUD).exists() for directory in directories)
+
+
 def find(*directories: Path) -> Found | None:
     """The configuration in the first of these directories that has one. Raises `DoorError`."""
     readers: tuple[tuple[str, Callable[[str, str], HostConfig]], ...] = (

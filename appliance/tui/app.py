@@ -39,7 +39,8 @@ _TICK = 0.5
 class Setting:
     """What one run of the terminal is made with. `first` is what was already heard.
 
-    `everything`: all topics are asked for, whichever screen is shown, so that a recording has them.
+    `everything`: all topics are asked for, whichever screen is shown, so that a recording has them. `page` is
+    where it begins.
     """
 
     look: Look
@@ -48,6 +49,7 @@ class Setting:
     root: bool = False
     first: Known = field(default_factory=Known)
     everything: bool = False
+    page: Name = Name.OVERVIEW
     places: Callable[[], tuple[str, ...]] = places
 
 
@@ -63,7 +65,7 @@ class Terminal(App[int]):
         TerminalDriver.plain = setting.look.plain
         self.animation_level = "none"
         self.known = setting.first
-        self.ui = Ui(root=setting.root)
+        self.ui = Ui(page=setting.page, root=setting.root)
         self.failure: Exception | None = None
         self._setting = setting
         self._face = Face(setting.look, self._lines)

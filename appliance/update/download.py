@@ -69,6 +69,9 @@ def fetch(url: str, directory: Path, tell: Listener, limit: int = LARGEST) -> Pa
 
 def _persist(url: str, target: Path, tell: Listener, limit: int) -> Path:
     part = target.with_suffix(".part")
+    if target.exists():
+        # Whole already, when the power was cut before it was used: the server says whether it is the same.
+        target.replace(part)
     tries = 0
     while True:
         size = part.stat().st_size if part.exists() else 0

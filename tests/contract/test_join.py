@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli import daemon_join
+from appliance.cli import beside, daemon_join
 from appliance.cli.errors import CliError
 from appliance.paths import Paths
 from appliance.sync.identity import load_identity
@@ -92,3 +92,17 @@ async def test_a_token_that_is_not_found_again_is_not_called_wiped(
     (paths.boot_config / "orillo.toml").write_text(f'token = "{escaped}"\n')
     with pytest.raises((CliError, Exception), match="wipe it by hand"):
         await asyncio.to_thread(daemon_join.run, paths)
+
+
+async def test_clouds_user_data_is_read_by_the_program_that_knows_yaml(
+    endpoint: FakeControlEndpoint, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an image, where the daemon's own does not; there it was found."""
+    (paths.boot_config / "user-data").write_text(
+        f"#cloud-config\norillo:\n  token: {endpoint.token('shop1')}\n"
+    )
+    became: list[str] = []
+    monkeypatch.setattr(beside, "go_on_in", became.append)
+    assert await asyncio.to_thread(daemon_join.run, paths) == 0
+    assert became == [beside.TERMINAL]
+    assert load_identity(paths) is not None

@@ -385,3 +385,11 @@ async def test_garbage_in_any_answer_is_told_and_survived(garbage: Mapping[str, 
             await pilot.pause()
         assert app.failure is None
         assert found(painted(app)[:2], "HEALTHY")
+
+
+async def test_a_console_of_a_new_device_begins_where_a_token_is_taken() -> None:
+    """And then typing one works at once, as on a card that was flashed without."""
+    app = Terminal(Setting(MONO, Daemon().feed, Daemon().answer, True, known(unenrolled()), page=Name.ENROL))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert app.ui.page is Name.ENROL

@@ -118,7 +118,7 @@ class Card:
     def screen(self, picture: Path) -> Path:
         """What its screen shows, as a PNG."""
         picture.unlink(missing_ok=True)
-        self._monitor(f"screendump -f png {picture}")
+        self._monitor(f"screendump {picture} -f png")
         until(lambda: picture.exists() and picture.stat().st_size > 0, "the screen is a file", 20)
         return picture
 

@@ -116,6 +116,18 @@ def test_server_without_ranges_begins_anew(site: Site, tmp_path: Path) -> None:
     assert fetch(site.url, tmp_path, QUIET).read_bytes() == CONTENT
 
 
+def test_whole_file_that_a_power_cut_left_is_asked_for_and_not_fetched_again(
+    site: Site, tmp_path: Path
+) -> None:
+    file = fetch(site.url, tmp_path, QUIET)
+    assert fetch(site.url, tmp_path, QUIET) == file
+    assert file.read_bytes() == CONTENT
+    assert [asked for asked, _ in site.seen] == ["", f"bytes={len(CONTENT)}-"]
+    # By now another one: then it comes.
+    site.content, site.tag = CONTENT[::-1], '"two"'
+    assert fetch(site.url, tmp_path, QUIET).read_bytes() == CONTENT[::-1]
+
+
 def test_part_that_is_the_whole_already(site: Site, tmp_path: Path) -> None:
     file = fetch(site.url, tmp_path, QUIET)
     file.rename(file.with_suffix(".part"))
