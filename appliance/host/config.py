@@ -91,7 +91,8 @@ def convert(document: dict[str, Any], where: str) -> HostConfig:
         what, _, at = str(error).partition(" - at `$.")
         raise HostConfigError(f"{where}: {at.rstrip('`') or 'the file'}: {what}") from error
     _check(config, where)
-    return config
+    # One that was used is blanks now: at the next start there is nothing to join with.
+    return msgspec.structs.replace(config, token=config.token.strip())
 
 
 def _check(config: HostConfig, where: str) -> None:
