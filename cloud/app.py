@@ -357,7 +357,7 @@ class App:
                 shared.proposed.pop(name, None)  # it is as it was before what was proposed since
                 return None if last.is_of(here) else self._press.numbered(told, last.generation, self.now())
         if not shared.leads:
-            return None  # it is of other objects than we know, or of another program: see `Replica`
+            return None  # it is of other objects than we know by now, or of another release's program
         return self._numbered(shared, plan, last)
 
     def _numbered(self, shared: Shared, plan: Plan, last: Head | None) -> StoredPlan:

@@ -15,6 +15,7 @@ from pathlib import Path
 from appliance import __version__
 from cloud.files import make_private_directory, write_atomic
 from cloud.paths import CloudPaths
+from cloud.store.plans import StoredPlan
 from cloud.store.store import Store
 
 _FORMAT = "orillo.io/cloud-backup/v1"
@@ -71,12 +72,23 @@ def put_back(paths: CloudPaths, parts: Mapping[str, bytes], now: datetime) -> No
     store = Store.open(paths.database)
     try:
         with store.transaction():
+            _take_numbers(store)
             store.plans.leap()
             store.tokens.void(now)
     finally:
         store.close()
     paths.settings.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(paths.settings, parts[_SETTINGS], _PUBLIC)
+
+
+def _take_numbers(store: Store) -> None:
+    """What a replica knew of others' plans; the pages themselves are as old as the backup, and go."""
+    for page in store.pages.all():
+        for name, head in page.plans.items():
+            kept = store.plans.head(name)
+            if kept is None or kept.generation < head.generation:
+                store.plans.put(StoredPlan(name, head.generation, digest="", fingerprint="", document=None))
+    store.pages.clear()
 
 
 def in_the_way(paths: CloudPaths) -> Path | None:

@@ -22,6 +22,10 @@ class StoredPages:
         bodies: list[Any] = [msgspec.json.decode(document) for (document,) in rows]
         return [read_page(body) for body in bodies]
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._database.run("DELETE FROM pages")
+
     def put(self, pages: Iterable[Page]) -> None:
         """Keep these, in the place of what they were."""
         for page in pages:

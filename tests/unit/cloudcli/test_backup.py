@@ -2,7 +2,10 @@
 """An operator that was lost and restored: what it knows, and what it must not do."""
 
 import json
+import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,7 +20,9 @@ from cloud.backup import BackupError, unpack
 from cloud.ca.sealing import SealError, seal, unseal
 from cloud.cli.main import main
 from cloud.enrolment import create_token, enroll
+from cloud.files import make_private_directory
 from cloud.paths import CloudPaths
+from cloud.replicas.books import Head, Page
 from tests.unit.ca.requests import new_key, request_for
 from tests.unit.cloudcli.conftest import Run
 from tests.unit.cloudcli.test_serve import serving
@@ -161,3 +166,35 @@ def test_a_token_that_replaces_revokes_at_once(operator: Run, root: Path, tmp_pa
 def identity(root: Path) -> Identity:
     with opened(root) as app:
         return app.identities()["shop1"]
+
+
+def test_a_replicas_backup_brings_no_old_numbers(operator: Run, root: Path, tmp_path: Path) -> None:
+    """A replica that is restored as a disk believes no page of before: the numbers in it did not leap."""
+    with opened(root) as app, app.store.transaction():
+        app.store.pages.put([Page("plans-0", "7", 3, plans={"shop1": Head(5, "ab", "kubernetes")})])
+    file = tmp_path / "backup"
+    assert operator("backup", str(file)).code == 0
+    assert main(("--root", str(tmp_path / "new"), "restore", str(file))) == 0
+    with opened(tmp_path / "new") as app:
+        assert app.store.pages.all() == []
+        plan = app.store.plans.head("shop1")
+        assert plan
+        assert plan.generation == 1_000_005
+
+
+def test_the_root_of_a_pods_volume_stays_as_it_is() -> None:
+    """It is root's, and anybody in the pod's group may write there."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to be somebody else")
+    folder = Path(tempfile.mkdtemp())
+    try:
+        folder.chmod(0o777)
+        os.seteuid(65534)
+        make_private_directory(folder)
+        make_private_directory(folder / "keys")
+        os.seteuid(0)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o777
+        assert stat.S_IMODE((folder / "keys").stat().st_mode) == 0o700
+    finally:
+        os.seteuid(0)
+        shutil.rmtree(folder)
