@@ -123,7 +123,7 @@ def test_without_a_token_both_consoles_are_at_enrol(card: Card) -> None:
 
 
 def test_the_site_lives_by_the_plan_that_was_carried_there(card: Card) -> None:
-    """Pods reach each other with no tunnel and no operator; what is remote goes nowhere. Names: in the lab."""
+    """Pods reach each other with no tunnel and no operator; what is remote goes nowhere."""
     card.log_in(BOOT)
     until(lambda: card.call("test", "-e", vm_pod.CONFLIST).ok, "the conflist is there", 240, 2)
     status = json.loads(card.call("orillo", "status", "-o", "json").out)
