@@ -44,7 +44,7 @@ _STATUS_EVERY = 2.0
 
 
 async def follow_cluster(app: App, access: Access, links: Path | None = None, address: str = "") -> None:
-    """Serve this cluster until cancelled, beside others that do; `address` is where they reach us.
+    """Serve this cluster until cancelled, beside others that do; `address` is what the Lease tells people.
 
     `links` is the folder of the clusters that this operator is enrolled at, for all replicas to have.
     """

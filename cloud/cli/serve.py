@@ -86,7 +86,7 @@ def _settle(access: Access, paths: CloudPaths, settings: Settings) -> None:
 
 
 def _reached(settings: Settings) -> str:
-    """Where the other replicas reach this one: its pod's address, or the one that it listens at."""
+    """Where this replica is, for the Lease to tell: its pod's address, or the one that it listens at."""
     host = os.environ.get(_POD_ADDRESS) or settings.listen
     port = settings.control_port
     return "" if not host else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -23,7 +23,7 @@ _CONFLICT = 409
 DURATION = 10.0
 #: After so much of it a leader that could not renew it leads no more.
 _SURE = 0.7
-#: The leader's address, for the other replicas and for people.
+#: The leader's address, for people.
 ADDRESS = "orillo.io/control"
 
 
