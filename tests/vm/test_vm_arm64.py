@@ -92,7 +92,7 @@ def test_its_pod_reaches_a_pod_of_the_cloud(site: Site) -> None:
 
 
 def test_its_own_words_say_so(site: Site) -> None:
-    """The commands themselves, which take the emulation longest. Its name cache is off, and they say that too."""
+    """The commands themselves, which the emulation takes longest for. Its name cache is off: they say so."""
     status = site.box.machine.call("orillo", "status", timeout=300)
     assert (status.code, f"{HUB} *  up" in status.out) == (1, True), status.text
     doctor = site.box.machine.call("orillo", "doctor", timeout=600)
