@@ -11,12 +11,10 @@ import pytest
 from tests.kube.kubelet import running_pod
 from tests.kube.server import ADMIN_TOKEN, KubeServer, wait_until
 from tests.kube.things import NODES, node
-from tests.unit.cloudcli.conftest import Run
+from tests.unit.cloudcli.running import Run, made_operator, runner, short_root  # noqa: F401 -- fixtures
 from tests.unit.endpoint.operators import COMMUNITY
 from tests.unit.endpoint.operators import NODES as SITE
 from tests.unit.kubernetes.manifests import FOLDER, objects
-
-pytest_plugins = ("tests.unit.cloudcli.conftest",)
 
 _TREE = Path(__file__).parents[2]
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orillo"

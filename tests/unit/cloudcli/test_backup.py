@@ -24,7 +24,7 @@ from cloud.files import make_private_directory
 from cloud.paths import CloudPaths
 from cloud.replicas.books import Head, Page
 from tests.unit.ca.requests import new_key, request_for
-from tests.unit.cloudcli.conftest import Run
+from tests.unit.cloudcli.running import Run
 from tests.unit.cloudcli.test_serve import serving
 from tests.unit.endpoint.operators import COMMUNITY, NODES
 

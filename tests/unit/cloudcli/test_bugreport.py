@@ -9,7 +9,7 @@ import pytest
 
 from appliance.checks.packing import pack
 from appliance.checks.report import FORMAT
-from tests.unit.cloudcli.conftest import Run
+from tests.unit.cloudcli.running import Run
 
 MANIFEST = {
     "format": FORMAT,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloud.cli import get
-from tests.unit.cloudcli.conftest import Run
+from tests.unit.cloudcli.running import Run
 
 
 def test_a_reader_that_has_seen_enough_is_no_fault(operator: Run, root: Path) -> None:

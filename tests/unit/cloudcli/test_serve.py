@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cloud.settings import read_settings
-from tests.unit.cloudcli.conftest import Run
+from tests.unit.cloudcli.running import Run
 from tests.unit.endpoint.operators import NODES
 
 TREE = Path(__file__).parents[3]

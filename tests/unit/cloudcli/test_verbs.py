@@ -14,7 +14,7 @@ from appliance.netcore.plan.token import parse_token
 from cloud.cli.main import VERBS
 from cloud.settings import read_settings
 from cloud.store.lock import WriterLock
-from tests.unit.cloudcli.conftest import Run
+from tests.unit.cloudcli.running import Run
 from tests.unit.endpoint.operators import COMMUNITY, NODES
 
 
