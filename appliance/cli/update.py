@@ -24,7 +24,7 @@ from appliance.settings import load_settings
 from appliance.update.agent import Agent
 from appliance.update.archive import Release, entries, open_release
 from appliance.update.disk import Disk
-from appliance.update.download import Listener, fetch, is_url
+from appliance.update.download import Listener, discard, fetch, is_url
 from appliance.update.judge import Outcome, Time, judge
 from appliance.update.manifest import ReleaseError, refuse_unfit
 from appliance.update.releases import Releases
@@ -95,7 +95,7 @@ def _install(paths: Paths, releases: Releases, options: Namespace) -> str:
     try:
         return _unpack(releases, checked(file))
     finally:
-        file.unlink(missing_ok=True)
+        discard(file)
 
 
 def _unpack(releases: Releases, release: Release) -> str:

@@ -15,7 +15,7 @@ from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.processes import run as call
 from appliance.paths import Paths
 from appliance.update.agent import Agent
-from appliance.update.download import Listener, fetch, is_url
+from appliance.update.download import Listener, discard, fetch, is_url
 from appliance.update.manifest import ReleaseError
 
 SUFFIX = ".raucb"
@@ -62,7 +62,7 @@ def _here(paths: Paths, source: str, progress: Progress) -> Iterator[str]:
     try:
         yield str(file)
     finally:
-        file.unlink(missing_ok=True)
+        discard(file)
 
 
 def _refuse_no_bundle(file: Path) -> None:

@@ -67,6 +67,12 @@ def fetch(url: str, directory: Path, tell: Listener, limit: int = LARGEST) -> Pa
         raise ReleaseError(f"{_shown(url)} can't be fetched: {_why(error)}") from error
 
 
+def discard(file: Path) -> None:
+    """What `fetch` brought was used: it goes, and what is known of it."""
+    file.with_suffix(".etag").unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
+
+
 def _persist(url: str, target: Path, tell: Listener, limit: int) -> Path:
     part = target.with_suffix(".part")
     if target.exists():
