@@ -13,6 +13,12 @@ TIME = ""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
+def architecture() -> str:
+    """This machine's, as Debian calls it."""
+    machine = os.uname().machine
+    return _ARCHITECTURES.get(machine, machine)
+
+
 def about() -> dict[str, Any]:
     """As `version -o json` says it: fields are added, never changed."""
     return {
@@ -20,7 +26,7 @@ def about() -> dict[str, Any]:
         "commit": COMMIT,
         "built": TIME,
         "python": ".".join(str(part) for part in sys.version_info[:3]),
-        "architecture": _ARCHITECTURES.get(os.uname().machine, os.uname().machine),
+        "architecture": architecture(),
         # What the compiler leaves in each module; there is nothing of the kind in a source tree.
         "compiled": "__compiled__" in globals(),
     }

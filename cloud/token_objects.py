@@ -108,15 +108,7 @@ async def _count(api: Api, token: StoredToken, version: str, now: datetime) -> b
     """Count one more use, unless the object is another one by now."""
     moment = now.replace(microsecond=0).isoformat().replace("+00:00", "Z")
     status = {"used": token.used + 1, "lastUsed": moment}
-    try:
-        await api.patch(
-            f"{PATH}/{token.id}/status", {"metadata": {"resourceVersion": version}, "status": status}
-        )
-    except ApiError as error:
-        if error.status == _CONFLICT:
-            return False
-        raise
-    return True
+    return await api.patch_at(f"{PATH}/{token.id}/status", version, {"status": status})
 
 
 def hash_of(secret: str) -> str:

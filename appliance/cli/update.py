@@ -4,7 +4,6 @@
 import asyncio
 import fcntl
 import os
-import platform
 import sys
 import time
 from argparse import Namespace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance import __version__
+from appliance.built import architecture
 from appliance.cli import update_system
 from appliance.cli.errors import CliError, Exit, need_root
 from appliance.cli.text import print_json
@@ -30,7 +30,6 @@ from appliance.update.manifest import ReleaseError, refuse_unfit
 from appliance.update.releases import Releases
 from appliance.update.signature import trusted_keys
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _TRY = 30.0
 _TIME = Time(time.monotonic, time.sleep)
 
@@ -81,12 +80,11 @@ def _within(paths: Paths) -> float:
 def _install(paths: Paths, releases: Releases, options: Namespace) -> str:
     """The release's name; nothing of what was here before is changed. Raises `ReleaseError`."""
     keys = trusted_keys(paths.release_keys)
-    architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
     running = releases.version(releases.standing().current) or __version__
 
     def checked(file: Path) -> Release:
         release = open_release(file, keys)
-        refuse_unfit(release.manifest, running, architecture, allow_downgrade=options.allow_downgrade)
+        refuse_unfit(release.manifest, running, architecture(), allow_downgrade=options.allow_downgrade)
         return release
 
     if not is_url(options.source):

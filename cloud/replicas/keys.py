@@ -29,7 +29,7 @@ from cloud.source.resources import DEVICES
 log = logging.getLogger(__name__)
 
 FILES = ("ca.key", "ca.crt", "plan.key")
-_CONFLICT, _NOT_FOUND = 409, 404
+_NOT_FOUND = 404
 _TRIES = 20
 
 Keys = Mapping[str, bytes]
@@ -81,13 +81,7 @@ async def _agree(api: Api, namespace: str, paths: CloudPaths, cluster: str, now:
 async def _fill(api: Api, namespace: str, keys: Keys, version: str) -> bool:
     """Fill the Secret, unless it is another one than at `version`. Raises `ApiError`."""
     data = {name: base64.b64encode(keys[name]).decode() for name in FILES}
-    try:
-        await api.patch(secret_path(namespace), {"metadata": {"resourceVersion": version}, "data": data})
-    except ApiError as error:
-        if error.status == _CONFLICT:
-            return False
-        raise
-    return True
+    return await api.patch_at(secret_path(namespace), version, {"data": data})
 
 
 async def restore_keys(api: Api, namespace: str, paths: CloudPaths) -> None:

@@ -18,7 +18,6 @@ import msgspec
 
 from cloud.source.api import Api, ApiError
 
-_CONFLICT = 409
 #: How long a Lease holds without being renewed, in seconds.
 DURATION = 10.0
 #: After so much of it a leader that could not renew it leads no more.
@@ -113,17 +112,9 @@ class Election:
         }
         if changes:
             spec["acquireTime"] = moment
-        metadata = {
-            "resourceVersion": lease.metadata.resource_version,
-            "annotations": {ADDRESS: self._own_address if holder else None},
-        }
-        try:
-            await self._api.patch(self._path, {"metadata": metadata, "spec": spec})
-        except ApiError as error:
-            if error.status == _CONFLICT:
-                return False
-            raise
-        return True
+        metadata = {"annotations": {ADDRESS: self._own_address if holder else None}}
+        body = {"metadata": metadata, "spec": spec}
+        return await self._api.patch_at(self._path, lease.metadata.resource_version, body)
 
 
 def quoted(error: Exception) -> str:

@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 
 _PREFIX = "link."
 _EVERY = 5.0
-_CONFLICT = 409
 
 
 class _Whole(msgspec.Struct, frozen=True):
@@ -86,13 +85,7 @@ class SharedLinks:
         data = {
             _PREFIX + name: base64.b64encode(msgspec.json.encode(one)).decode() for name, one in news.items()
         }
-        try:
-            await self._api.patch(self._path, {"metadata": {"resourceVersion": version}, "data": data})
-        except ApiError as error:
-            if error.status == _CONFLICT:
-                return False
-            raise
-        return True
+        return await self._api.patch_at(self._path, version, {"data": data})
 
 
 def _links(secret: _Secret) -> dict[str, _Whole]:

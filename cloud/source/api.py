@@ -32,6 +32,7 @@ _LONGEST_LINE = 16 << 20
 
 T = TypeVar("T")
 
+_CONFLICT = 409
 _MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
@@ -161,6 +162,17 @@ class Api:
     async def patch(self, path: str, body: dict[str, Any]) -> bytes:
         """Change an object by a merge patch (RFC 7396)."""
         return await self._ask("PATCH", path, body=msgspec.json.encode(body), headers=_MERGE_PATCH)
+
+    async def patch_at(self, path: str, version: str, body: dict[str, Any]) -> bool:
+        """The same, unless the object is another one than at `version`; whether it was changed."""
+        metadata = {"metadata": {**body.get("metadata", {}), "resourceVersion": version}}
+        try:
+            await self.patch(path, body | metadata)
+        except ApiError as error:
+            if error.status == _CONFLICT:
+                return False
+            raise
+        return True
 
     async def delete(self, path: str) -> None:
         """Remove an object; status 404 if there is none."""

@@ -3,7 +3,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,6 @@ from appliance.host.source import find
 from appliance.paths import Paths
 from appliance.sync.identity import load_identity
 from tests.fakes.control_endpoint import FakeControlEndpoint
-
-
-@pytest.fixture
-async def endpoint(tmp_path: Path) -> AsyncIterator[FakeControlEndpoint]:
-    (tmp_path / "cloud").mkdir()
-    made = FakeControlEndpoint(tmp_path / "cloud")
-    await made.start()
-    yield made
-    await made.stop()
 
 
 @pytest.fixture

@@ -4,12 +4,10 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import pytest
 
 from appliance.netcore.plan.exchange import Report
 from appliance.paths import Paths
@@ -18,15 +16,6 @@ from appliance.sync.follow import Follower, Listeners
 from appliance.sync.identity import DeviceIdentity, load_identity
 from appliance.sync.store import Held
 from tests.fakes.control_endpoint import FakeControlEndpoint
-
-
-@pytest.fixture
-async def endpoint(tmp_path: Path) -> AsyncIterator[FakeControlEndpoint]:
-    (tmp_path / "cloud").mkdir()
-    made = FakeControlEndpoint(tmp_path / "cloud")
-    await made.start()
-    yield made
-    await made.stop()
 
 
 async def orillo(root: Path, *words: str, feed: str = "") -> tuple[int, str, str]:

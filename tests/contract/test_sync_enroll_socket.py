@@ -26,15 +26,6 @@ def report(identity: Identity) -> Report:
 
 
 @pytest.fixture
-async def endpoint(tmp_path: Path) -> AsyncIterator[FakeControlEndpoint]:
-    (tmp_path / "cloud").mkdir()
-    made = FakeControlEndpoint(tmp_path / "cloud")
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Membership]:
     """The part of an unenrolled daemon that takes tokens, at its socket."""
     paths = Paths(tmp_path / "device")

@@ -20,15 +20,6 @@ from tests.fakes.web_proxy import WebProxy
 
 
 @pytest.fixture
-async def endpoint(tmp_path: Path) -> AsyncIterator[FakeControlEndpoint]:
-    (tmp_path / "cloud").mkdir()
-    made = FakeControlEndpoint(tmp_path / "cloud")
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
 async def web_proxy() -> AsyncIterator[WebProxy]:
     async with WebProxy(known="shop 17:p@ss").serving() as proxy:
         yield proxy

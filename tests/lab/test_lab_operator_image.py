@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.built import architecture
 from orillo_build import stamp
 from orillo_build.compiler import SOURCE
 from orillo_pack import operator, papers
@@ -24,7 +25,7 @@ pytestmark = [
         not os.environ.get("ORILLO_CLEAN_ROOTS"), reason="./dev build --check prepares what this needs"
     ),
 ]
-_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+_ARCHITECTURE = architecture()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from appliance.built import architecture
 from orillo_pack.debian import make_package
 from tests.bench.binary import compiled
 from tests.lab.booted import Booted, make_system
@@ -37,7 +38,7 @@ pytestmark = [
 _UNITS = ("orillo.service", "orillo-charon.service", "orillo-dns.service")
 #: Figures of `systemd-analyze security`, from 0 (safe) to 10; what they are now, and no more.
 _EXPOSURE = {"orillo": 3.5, "orillo-charon": 4.3, "orillo-dns": 2.6, "orillo-update": 2.3}
-_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+_ARCHITECTURE = architecture()
 _QUICKLY = ("-Zgzip", "-z1")
 
 

@@ -2,7 +2,6 @@
 """Self-update on a device that runs: what is good stays, what is not is undone, what is wrong is refused."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from appliance.built import architecture
 from tests.bench.box import Box, make_box
 from tests.lab.command import Result
 from tests.lab.device import Daemon
@@ -29,7 +29,7 @@ _SUPERVISOR = """
 trap 'kill $! 2>/dev/null; exit 0' TERM
 while :; do "$0" --root "$1" run & wait $!; sleep 0.2; done
 """
-_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+_ARCHITECTURE = architecture()
 
 
 def program(version: str, run: str = _REAL) -> bytes:

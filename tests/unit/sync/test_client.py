@@ -3,7 +3,6 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -19,15 +18,6 @@ from appliance.sync.errors import ControlError, IdentityError, RefusedError, Tls
 from appliance.sync.identity import load_identity
 from appliance.sync.troubles import refusal, trouble
 from tests.fakes.control_endpoint import FakeCa, FakeControlEndpoint
-
-
-@pytest.fixture
-async def endpoint(tmp_path: Path) -> AsyncIterator[FakeControlEndpoint]:
-    (tmp_path / "cloud").mkdir()
-    made = FakeControlEndpoint(tmp_path / "cloud")
-    await made.start()
-    yield made
-    await made.stop()
 
 
 @pytest.fixture
