@@ -10,13 +10,13 @@ from pathlib import Path
 from appliance.cli import beside
 from appliance.cli.daemon_bootloader import booted_slot
 from appliance.cli.errors import CliError, Exit, need_root
-from appliance.host import applied
+from appliance.host import applied, joining
 from appliance.host.config import HostConfig
 from appliance.host.errors import HostConfigError
 from appliance.host.slots import BootEntries
 from appliance.host.source import Found, find, takes_yaml
 from appliance.netcore.errors import DoorError
-from appliance.netcore.kernel.files import read_text, remove, write_atomic
+from appliance.netcore.kernel.files import read_text, remove
 from appliance.netcore.kernel.processes import run as call
 from appliance.paths import Paths
 
@@ -40,7 +40,8 @@ def run(paths: Paths) -> int:
         socket.sethostname(config.name or _DEFAULT_NAME)
     _remember_machine(paths)
     _count_start(paths)
-    _say(paths, found, config, fault)
+    _say(found, config, fault)
+    joining.leave(paths, found)
     return Exit.DEGRADED if fault else Exit.OK
 
 
@@ -76,8 +77,8 @@ def _count_start(paths: Paths) -> None:
         BootEntries(paths.esp).count_start(booted_slot())
 
 
-def _say(paths: Paths, found: Found | None, config: HostConfig, fault: str) -> None:
-    """What was read, for the console; and whether there is something to join with."""
+def _say(found: Found | None, config: HostConfig, fault: str) -> None:
+    """What was read, for the console."""
     if fault:
         print(f"boot-config: {fault}; going on with what was applied before")
     elif found is None:
@@ -90,10 +91,6 @@ def _say(paths: Paths, found: Found | None, config: HostConfig, fault: str) -> N
             f"boot-config: {found.file.name}: name {config.name or _DEFAULT_NAME}, "
             f"uplinks: {links}, {token}{plan}"
         )
-    if found is not None and (found.config.token or found.config.plan):
-        write_atomic(paths.host_run / "join", b"")
-    else:
-        remove(paths.host_run / "join")
 
 
 def clear(paths: Paths) -> None:

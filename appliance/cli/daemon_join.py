@@ -4,13 +4,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
-from appliance.cli import beside, plan
+from appliance.cli import plan
 from appliance.cli.errors import CliError, Exit, need_root
+from appliance.host import joining
 from appliance.host.applied import wipe_token
-from appliance.host.source import Found, find, takes_yaml
+from appliance.host.joining import Joining
 from appliance.netcore.errors import DoorError
-from appliance.netcore.kernel.files import remove
 from appliance.netcore.kernel.processes import run as call
 from appliance.netcore.plan.codec import PlanError
 from appliance.netcore.plan.exchange import TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED
@@ -29,48 +30,47 @@ _FINAL = (TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED)
 def run(paths: Paths) -> int:
     """Join the cluster. 2: the token is refused for good; 3: not yet, try again."""
     need_root("daemon join")
-    if takes_yaml(paths.boot_config, paths.esp):
-        beside.go_on_in(beside.TERMINAL)
-    found = find(paths.boot_config, paths.esp)
-    if found is not None and found.config.plan and load_identity(paths) is None:
-        _import(paths, found)
-    if found is not None and found.config.token:
-        _enrol(paths, found)
-    remove(paths.host_run / "join")
+    brought = joining.waiting(paths)
+    if brought is not None and brought.plan and load_identity(paths) is None:
+        _import(paths, brought)
+    if brought is not None and brought.token:
+        _enrol(paths, brought)
+    joining.done(paths)
     return Exit.OK
 
 
-def _import(paths: Paths, found: Found) -> None:
+def _import(paths: Paths, brought: Joining) -> None:
     """The site plan. One that can't be used must not keep a device with a token from its cluster."""
     try:
-        plan.import_file(paths, found.file.parent / found.config.plan, found.config.plan_key)
+        plan.import_file(paths, Path(brought.plan), brought.plan_key)
     except (PlanError, DoorError, CliError) as error:
-        if not found.config.token:
+        if not brought.token:
             raise
         print(f"the site plan is not used: {error}")
 
 
-def _enrol(paths: Paths, found: Found) -> None:
+def _enrol(paths: Paths, brought: Joining) -> None:
+    file = Path(brought.token_file)
     try:
-        device = asyncio.run(enroll(paths, parse_token(found.config.token)))
+        device = asyncio.run(enroll(paths, parse_token(brought.token)))
     except TokenError as error:
-        raise CliError(f"{found.token_file}: {error}", Exit.USAGE) from error
+        raise CliError(f"{file}: {error}", Exit.USAGE) from error
     except RefusedError as error:
         final = error.code in _FINAL
-        raise CliError(f"{found.token_file}: {error}", Exit.USAGE if final else Exit.CANNOT_RUN) from error
+        raise CliError(f"{file}: {error}", Exit.USAGE if final else Exit.CANNOT_RUN) from error
     with suppress(NotRunningError):
         client.command(paths.status_socket, "reload")
-    asyncio.run(_wipe(paths, found))
-    print(f"enrolled as {device.identity.name}; the token is wiped from {found.token_file.name}")
+    asyncio.run(_wipe(paths, file, brought.token))
+    print(f"enrolled as {device.identity.name}; the token is wiped from {file.name}")
 
 
-async def _wipe(paths: Paths, found: Found) -> None:
-    if found.token_file.parent == paths.boot_config:
+async def _wipe(paths: Paths, file: Path, token: str) -> None:
+    if file.parent == paths.boot_config:
         async with _writable(str(paths.boot_config)):
-            wipe_token(found.token_file, found.config.token)
+            wipe_token(file, token)
     else:
         # The boot loader's partition can always be written.
-        wipe_token(found.token_file, found.config.token)
+        wipe_token(file, token)
 
 
 @asynccontextmanager

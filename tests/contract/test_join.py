@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli import beside, daemon_join
+from appliance.cli import daemon_join
 from appliance.cli.errors import CliError
+from appliance.host import joining
+from appliance.host.errors import HostConfigError
 from appliance.host.source import find
 from appliance.paths import Paths
 from appliance.sync.identity import load_identity
@@ -27,8 +29,13 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     paths = Paths(tmp_path / "device")
     for directory in (paths.boot_config, paths.esp, paths.host_run):
         directory.mkdir(parents=True)
-    (paths.host_run / "join").touch()
     return paths
+
+
+async def join(paths: Paths) -> int:
+    """As at a boot: one program reads the card, the other does what it left."""
+    joining.leave(paths, find(paths.boot_config, paths.esp))
+    return await asyncio.to_thread(daemon_join.run, paths)
 
 
 async def test_the_token_is_used_and_wiped_where_it_stands(
@@ -37,7 +44,7 @@ async def test_the_token_is_used_and_wiped_where_it_stands(
     token = endpoint.token("shop1")
     file = paths.boot_config / "orillo.toml"
     file.write_text(f'token = "{token}"\nname = "shop1"\n')
-    assert await asyncio.to_thread(daemon_join.run, paths) == 0
+    assert await join(paths) == 0
     assert load_identity(paths) is not None
     assert file.read_text() == f'token = "{" " * len(token)}"\nname = "shop1"\n'
     told = [f"-o remount,{how} {paths.boot_config}" for how in ("rw", "ro")]
@@ -47,7 +54,7 @@ async def test_the_token_is_used_and_wiped_where_it_stands(
     found = find(paths.boot_config)
     assert found is not None
     assert found.config.token == ""
-    assert await asyncio.to_thread(daemon_join.run, paths) == 0
+    assert await join(paths) == 0
 
 
 async def test_a_token_beside_what_imager_wrote(
@@ -56,7 +63,7 @@ async def test_a_token_beside_what_imager_wrote(
     """On the boot loader's partition, which is never made read-only."""
     (paths.esp / "firstrun.sh").write_text("imager_custom set_hostname shop1\n")
     (paths.esp / "token.txt").write_text(token := endpoint.token("shop1"))
-    assert await asyncio.to_thread(daemon_join.run, paths) == 0
+    assert await join(paths) == 0
     assert load_identity(paths) is not None
     assert token not in (paths.esp / "token.txt").read_text()
     assert not (tmp_path / "mounts").exists()
@@ -71,10 +78,10 @@ async def test_a_plan_that_is_no_good_does_not_keep_the_token_from_being_used(
     file.write_text(plan)
     # Alone it is what the device was given to live by: that it can't is a failure, told by the unit.
     with pytest.raises(Exception, match="plan"):
-        await asyncio.to_thread(daemon_join.run, paths)
+        await join(paths)
     assert (paths.host_run / "join").exists()
     file.write_text(f'token = "{endpoint.token("shop1")}"\n{plan}')
-    assert await asyncio.to_thread(daemon_join.run, paths) == 0
+    assert await join(paths) == 0
     assert load_identity(paths) is not None
     assert "the site plan is not used: " in capsys.readouterr().out
 
@@ -87,18 +94,25 @@ async def test_a_token_that_is_not_found_again_is_not_called_wiped(
     escaped = f"\\u{ord(token[0]):04x}{token[1:]}"
     (paths.boot_config / "orillo.toml").write_text(f'token = "{escaped}"\n')
     with pytest.raises((CliError, Exception), match="wipe it by hand"):
-        await asyncio.to_thread(daemon_join.run, paths)
+        await join(paths)
 
 
-async def test_clouds_user_data_is_read_by_the_program_that_knows_yaml(
-    endpoint: FakeControlEndpoint, paths: Paths, monkeypatch: pytest.MonkeyPatch
+async def test_what_is_left_is_for_root_and_gone_once_it_is_used(
+    endpoint: FakeControlEndpoint, paths: Paths
 ) -> None:
-    """On an image, where the daemon's own does not; there it was found."""
+    """cloud-init's user-data: read by the program that knows YAML, which has no HTTP client."""
     (paths.boot_config / "user-data").write_text(
         f"#cloud-config\norillo:\n  token: {endpoint.token('shop1')}\n"
     )
-    became: list[str] = []
-    monkeypatch.setattr(beside, "go_on_in", became.append)
+    joining.leave(paths, find(paths.boot_config, paths.esp))
+    left = paths.host_run / "join"
+    assert left.stat().st_mode & 0o777 == 0o600
     assert await asyncio.to_thread(daemon_join.run, paths) == 0
-    assert became == [beside.TERMINAL]
     assert load_identity(paths) is not None
+    assert not left.exists()
+
+
+def test_what_is_damaged_is_told_with_a_remedy(paths: Paths) -> None:
+    (paths.host_run / "join").write_bytes(b'{"token":')
+    with pytest.raises(HostConfigError, match="restart orillo-host"):
+        joining.waiting(paths)

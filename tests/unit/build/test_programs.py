@@ -72,7 +72,11 @@ def test_an_enrolment_has_what_its_library_imports_only_if_it_can() -> None:
 
 
 def test_terminal_runs_without_what_is_forbidden_in_it() -> None:
-    modules = loaded(TERMINAL, "appliance.cli.main", "appliance.cli.tui", "appliance.tui.app")
+    modules = loaded(
+        TERMINAL,
+        *("appliance.cli.main", "appliance.cli.tui", "appliance.tui.app"),
+        *("appliance.cli.daemon_host", "yaml"),
+    )
     assert "textual.app" in modules
     assert not {name for name in modules if TERMINAL.forbids(name)}
 
