@@ -112,7 +112,7 @@ def wait_for_tunnel(card: Card, seconds: float) -> float:
 
 def test_without_a_token_both_consoles_are_at_enrol(card: Card) -> None:
     started = time.monotonic()
-    said = card.serial.expect(r"boot-config: user-data:[^\r\n]*", BOOT)
+    said = card.serial.expect(r"boot-config: user-data:[^\r\n]*[\r\n]", BOOT)
     assert f"name {EDGE}, uplinks: eth0, eth1, eth1.{_TAG}, no token, site plan site-plan.json" in said
     card.serial.expect("Enrol", BOOT)
     log.info("the terminal at Enrol on the serial line after %.0f s", time.monotonic() - started)
@@ -167,8 +167,8 @@ def test_the_second_uplink_takes_over_and_gives_back(card: Card) -> None:
 
 def test_once_enrolled_a_console_is_one_line(card: Card) -> None:
     card.serial.send("exit\r")
-    line = card.serial.expect(rf"{EDGE}, {ADDRESS.ip}, edge in lab, [^\r\n]*", 120)
-    log.info("the console says: %s", line)
+    line = card.serial.expect(rf"{EDGE}, {ADDRESS.ip}, edge in lab, [^\r\n]*[\r\n]", 120)
+    log.info("the console says: %s", line.strip())
     card.serial.expect("Enter for the terminal, l to log in", 10)
     picture(card, "line")
     card.log_in()
