@@ -141,6 +141,11 @@ class Card:
         """Run a shell script in it that has to succeed; returns its output."""
         return _expect(self.name, text, self.serial.call(f"set -e\n{text}", timeout))
 
+    def tunnel_up(self) -> bool:
+        """Whether a tunnel of it carries something, as its own agent sees it."""
+        said = self.call("orillo", "status", "-o", "json")
+        return said.ok and any(one["up"] for one in json.loads(said.out)["tunnels"].values())
+
     @property
     def _nics(self) -> tuple[Nic, ...]:
         return (self.nic, *self.others)

@@ -109,11 +109,7 @@ def entries(card: Card) -> list[str]:
 
 def whole(card: Card) -> None:
     """It is who it was, with what it had, and its tunnel comes back."""
-
-    def working() -> bool:
-        return '"up":true' in card.call("orillo", "status", "-o", "json").out.replace(" ", "")
-
-    until(working, "the tunnel is up", 300, 2)
+    until(card.tunnel_up, "the tunnel is up", 300, 2)
     assert card.run("cat", "/var/lib/orillo-host/canary").strip() == "kept"
     assert card.run("hostname").strip() == EDGE
 
