@@ -5,6 +5,7 @@ Nothing of the test is in it: commands go through the login on its serial line, 
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -13,6 +14,8 @@ import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.lab.command import LabError, Result, attempt, run
 from tests.lab.process import Process
@@ -29,6 +32,12 @@ _KINDS = {
     "arm64": ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57"),
 }
 _SECTOR = 512
+#: What `./dev image test` made, if it calls; none otherwise.
+IMAGE = Path(os.environ.get("ORILLO_IMAGE", "/nonexistent"))
+ARCHITECTURE = os.environ.get("ORILLO_IMAGE_ARCH", "amd64")
+needs_image = pytest.mark.skipif(
+    not IMAGE.exists(), reason="./dev image test makes the image that this needs"
+)
 #: With firmware, boot loader and first boot, on processors that others use too.
 BOOT = 600.0
 
@@ -140,6 +149,12 @@ class Card:
     def script(self, text: str, timeout: float = CALL) -> str:
         """Run a shell script in it that has to succeed; returns its output."""
         return _expect(self.name, text, self.serial.call(f"set -e\n{text}", timeout))
+
+    def enroll(self, token: str, seconds: float = BOOT) -> bool:
+        """Give it a token at its console, which starts anew once there is an identity. Whether that came."""
+        self.serial.send(f"echo {token} | orillo enroll -\r")
+        self.log_in(seconds)
+        return self.call("test", "-e", "/var/lib/orillo/identity").ok
 
     def tunnel_up(self) -> bool:
         """Whether a tunnel of it carries something, as its own agent sees it."""

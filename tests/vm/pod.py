@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from tests.lab.topology import Address
-from tests.vm.machine import Machine
+from tests.vm.system import System
 
 CONFLIST = "/etc/cni/net.d/10-orillo.conflist"
 _PLUGINS = "/usr/lib/cni"
@@ -17,7 +17,7 @@ _PLUGINS = "/usr/lib/cni"
 class VmPod:
     """One pod of a machine, with an address of each family, IPv4 first."""
 
-    machine: Machine
+    machine: System
     addresses: tuple[Address, ...]
     name: str = "pod"
 
@@ -27,7 +27,7 @@ class VmPod:
         return self.machine.call("ip", "netns", "exec", self.name, *words).ok
 
 
-def start(machine: Machine, name: str = "pod") -> VmPod:
+def start(machine: System, name: str = "pod") -> VmPod:
     """Make its sandbox and call the plug-ins of the conflist in their order, as a runtime does."""
     machine.script(f"ip netns add {name}; ip -n {name} link set lo up")
     network = json.loads(machine.run("cat", CONFLIST))

@@ -59,12 +59,13 @@ def site(ground: Namespaces) -> Iterator[Site]:
     wire = capture.start(
         made.internet, "any", ground.workdir / "wire.pcap", "net 10.200.0.0/16 or udp port 4500"
     )
-    box = Box(machine(ground, EDGE, guest("arm64"), NIC))
+    gateway = machine(ground, EDGE, guest("arm64"), NIC)
+    box = Box(gateway)
     clock = Clock(time.monotonic())
-    box.machine.power_on()
-    box.machine.wait()
+    gateway.power_on()
+    gateway.wait()
     clock.say("it takes commands")
-    set_up(box.machine, ADDRESS, SITE_GATEWAY.ip)
+    set_up(gateway, ADDRESS, SITE_GATEWAY.ip)
     box.enroll(made.operator.token(EDGE))
     clock.say("it is enrolled")
     box.start()

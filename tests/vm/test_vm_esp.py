@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernel ESP through XFRM interfaces: two edges and a connector, each a machine with Debian's kernel.
 
+With an image each is a flashed card, and what is on it; without one a plain Debian with our package.
+
 One world for all tests, which are in this order: the last one takes an edge away.
 """
 
@@ -15,10 +17,11 @@ import pytest
 from tests.lab.namespaces import Namespaces
 from tests.lab.residue import differences
 from tests.lab.wait import until
-from tests.vm import pod
+from tests.vm import flashed, pod
+from tests.vm.card import IMAGE
 from tests.vm.guest import guest
-from tests.vm.machine import Machine
 from tests.vm.pod import VmPod
+from tests.vm.system import System
 from tests.vm.world import EDGES, HUB, Box, World, build, tunnels_up, wait_for
 
 pytestmark = pytest.mark.lab
@@ -32,8 +35,10 @@ log = logging.getLogger(__name__)
 
 @pytest.fixture(scope="module")
 def world(ground: Namespaces) -> Iterator[World]:
-    kind = guest("amd64")
-    found = build(ground, dict.fromkeys((HUB, *EDGES), kind))
+    if IMAGE.exists():
+        found = flashed.build(ground, IMAGE)
+    else:
+        found = build(ground, dict.fromkeys((HUB, *EDGES), guest("amd64")))
     try:
         for name, box in found.boxes.items():
             wait_for(box, f"{name} has a tunnel", tunnels_up, 600)
@@ -80,7 +85,7 @@ def test_pods_reach_each_other_in_both_families(world: World, pods: dict[str, Vm
     assert not world.wire.lines(_CLEAR, most=5)
 
 
-def spis(machine: Machine) -> set[str]:
+def spis(machine: System) -> set[str]:
     return set(re.findall(r"spi (0x[0-9a-f]+)", machine.run("ip", "xfrm", "state")))
 
 

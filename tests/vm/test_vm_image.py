@@ -2,11 +2,9 @@
 """From a flashed card to a working site, and through updates that go well and badly: `./dev image test`."""
 
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,12 +12,10 @@ from tests.lab import capture
 from tests.lab.namespaces import Namespaces
 from tests.lab.wait import until
 from tests.vm import pod as vm_pod
-from tests.vm.card import BOOT, Card, guest_seconds
+from tests.vm.card import ARCHITECTURE, BOOT, IMAGE, Card, guest_seconds, needs_image
 from tests.vm.field import EDGE, NIC, UPLINK, Field, build
 
-_IMAGE = os.environ.get("ORILLO_IMAGE", "")
-_ARCH = os.environ.get("ORILLO_IMAGE_ARCH", "amd64")
-pytestmark = pytest.mark.skipif(not _IMAGE, reason="./dev image test makes the image that this needs")
+pytestmark = needs_image
 
 #: MiB in use with charon, unbound and the agent, at most.
 _MEMORY = 160
@@ -43,7 +39,7 @@ def token(field: Field) -> str:
 @pytest.fixture(scope="module")
 def card(field: Field, token: str) -> Iterator[Card]:
     """A flashed card with its token, switched on."""
-    card = Card("card", _ARCH, Path(_IMAGE), field.internet, field.namespaces.workdir / "card", NIC)
+    card = Card("card", ARCHITECTURE, IMAGE, field.internet, field.namespaces.workdir / "card", NIC)
     card.flash()
     card.configure(f'token = "{token}"\n{UPLINK}')
     try:
@@ -51,7 +47,7 @@ def card(field: Field, token: str) -> Iterator[Card]:
         yield card
     finally:
         card.power_off()
-        shutil.copy(card.workdir / "serial.log", f"{_IMAGE}.serial.log")
+        shutil.copy(card.workdir / "serial.log", f"{IMAGE}.serial.log")
 
 
 def test_a_flashed_card_with_a_token_becomes_a_gateway(field: Field, card: Card) -> None:
@@ -72,7 +68,7 @@ def test_its_pod_reaches_a_pod_of_the_cloud_through_the_kernels_esp(field: Field
     card.log_in(_LONG)
     card.run("ip", "-d", "link", "show", "orillo-hub1")
     assert "aead rfc4106(gcm(aes))" in card.run("ip", "xfrm", "state")
-    here = vm_pod.start(card)  # type: ignore[arg-type]
+    here = vm_pod.start(card)
     for address in field.pod.addresses:
         until(lambda address=address: here.ping(address), f"{address} answers", _LONG, 1)  # type: ignore[misc]
     assert wire.count("udp port 4500") > 0

@@ -20,7 +20,7 @@ from tests.lab.namespaces import Namespaces
 from tests.lab.process import Process
 from tests.lab.wait import until
 from tests.vm import pod as vm_pod
-from tests.vm.card import BOOT, Card
+from tests.vm.card import ARCHITECTURE, BOOT, IMAGE, Card, needs_image
 from tests.vm.field import (
     ADDRESS,
     EDGE,
@@ -34,13 +34,11 @@ from tests.vm.field import (
     build,
 )
 
-_IMAGE = os.environ.get("ORILLO_IMAGE", "")
-_ARCH = os.environ.get("ORILLO_IMAGE_ARCH", "amd64")
 _PICTURES = os.environ.get("ORILLO_PICTURES", "")
 _PROXY = 3128
 #: A tagged network of the site.
 _TAG, _TAGGED = 7, "192.0.2.9/29"
-pytestmark = pytest.mark.skipif(not _IMAGE, reason="./dev image test makes the image that this needs")
+pytestmark = needs_image
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +81,7 @@ def card(field: Field, proxy: Process) -> Iterator[Card]:
     service = manifests.service({EDGE: [ip_network(prefix)[9] for prefix in prefixes]})
     field.operator.apply(manifests.write(workdir / "service.yaml", service))
     told = field.operator.read("plan", "site", EDGE, str(made))
-    card = Card("card", _ARCH, Path(_IMAGE), field.internet, workdir / "card", NIC, others=(SPARE_NIC,))
+    card = Card("card", ARCHITECTURE, IMAGE, field.internet, workdir / "card", NIC, others=(SPARE_NIC,))
     card.flash()
     card.put("site-plan.json", made.read_text())
     card.put("user-data", user_data(card, told["plan_key"]))
@@ -124,19 +122,15 @@ def test_the_site_lives_by_the_plan_that_was_carried_there(card: Card) -> None:
     until(lambda: card.call("test", "-e", vm_pod.CONFLIST).ok, "the conflist is there", 240, 2)
     status = json.loads(card.call("orillo", "status", "-o", "json").out)
     assert status["state"] == "unenrolled"
-    here = vm_pod.start(card, "one")  # type: ignore[arg-type]
-    there = vm_pod.start(card, "two")  # type: ignore[arg-type]
+    here = vm_pod.start(card, "one")
+    there = vm_pod.start(card, "two")
     for address in there.addresses:
         until(lambda address=address: here.ping(address), f"{address} answers", 60, 1)  # type: ignore[misc]
     assert "No route to host" in card.call("ip", "route", "get", "10.200.99.1").err
 
 
 def test_it_enrols_through_the_sites_proxy(field: Field, card: Card, proxy: Process) -> None:
-    token = field.operator.token(EDGE)
-    # The consoles start anew once there is an identity, this one with them.
-    card.serial.send(f"echo {token} | orillo enroll -\r")
-    card.serial.expect("l to log in", 300)
-    card.log_in()
+    assert card.enroll(field.operator.token(EDGE)), card.serial.text()[-600:]
     log.info("enrolled; tunnel after %.0f s", wait_for_tunnel(card, 300))
     asked = [line.rpartition(" ")[2] for line in proxy.output().splitlines() if line.startswith("asked for")]
     # Enrolment's port and the control endpoint's: all of it went that way.

@@ -18,11 +18,9 @@ from tests.lab.namespaces import Namespaces
 from tests.lab.process import Process
 from tests.lab.wait import until
 from tests.vm.bundles import AGENT, CRASHES, INIT, bundle, keys_of, other_keys
-from tests.vm.card import BOOT, Card
+from tests.vm.card import ARCHITECTURE, BOOT, IMAGE, Card, needs_image
 from tests.vm.field import EDGE, NIC, SITE_GATEWAY, UPLINK, Field, build
 
-_IMAGE = os.environ.get("ORILLO_IMAGE", "")
-_ARCH = os.environ.get("ORILLO_IMAGE_ARCH", "amd64")
 #: How often the plug is pulled, and where chance starts from: another seed, other moments.
 _CUTS = int(os.environ.get("ORILLO_CUTS", "10"))
 _SEED = int(os.environ.get("ORILLO_SEED", "7410"))
@@ -31,7 +29,7 @@ _LONGEST = 200.0
 _PORT = 8000
 _UPDATE = 1500.0
 _PARTS = "/var/lib/orillo-host/download/*.part"
-pytestmark = pytest.mark.skipif(not _IMAGE, reason="./dev image test makes the image that this needs")
+pytestmark = needs_image
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ def field(ground: Namespaces) -> Field:
 def server(field: Field) -> Iterator[Server]:
     server = Server(field, field.namespaces.workdir / "shelf")
     server.shelf.mkdir()
-    bundle(Path(_IMAGE), _ARCH, "2", server.shelf / "work-2").rename(server.shelf / "2.raucb")
+    bundle(IMAGE, ARCHITECTURE, "2", server.shelf / "work-2").rename(server.shelf / "2.raucb")
     yield server
     server.stop()
 
@@ -84,7 +82,7 @@ def _serving(server: Server) -> None:
 @pytest.fixture(scope="module")
 def card(field: Field) -> Iterator[Card]:
     """An enrolled card."""
-    card = Card("card", _ARCH, Path(_IMAGE), field.internet, field.namespaces.workdir / "card", NIC)
+    card = Card("card", ARCHITECTURE, IMAGE, field.internet, field.namespaces.workdir / "card", NIC)
     card.flash()
     card.configure(f'token = "{field.operator.token(EDGE)}"\n{UPLINK}')
     try:
@@ -160,7 +158,7 @@ def test_an_update_goes_on_where_its_server_went_away_is_tried_and_kept(card: Ca
 
 def _foreign(server: Server) -> bytes:
     made = bundle(
-        Path(_IMAGE), _ARCH, "foreign", server.shelf / "work-f", keys=other_keys(server.shelf / "keys")
+        IMAGE, ARCHITECTURE, "foreign", server.shelf / "work-f", keys=other_keys(server.shelf / "keys")
     )
     data = made.read_bytes()
     made.unlink()
@@ -200,7 +198,7 @@ def test_what_is_not_ours_is_refused(card: Card, server: Server, wrong: Callable
 def test_a_system_that_crashes_is_undone_by_itself(card: Card, server: Server, broken: str) -> None:
     """With the agent crashes its judge too; without an init the kernel panics. The loader counts starts."""
     before = slot(card)
-    made = bundle(Path(_IMAGE), _ARCH, "crash", server.shelf / "work-c", broken={broken: CRASHES})
+    made = bundle(IMAGE, ARCHITECTURE, "crash", server.shelf / "work-c", broken={broken: CRASHES})
     made.replace(server.shelf / "crash.raucb")
     card.run("orillo", "update", "--no-restart", f"{server.url}/crash.raucb", timeout=_UPDATE)
     assert on_trial(card)
@@ -231,4 +229,4 @@ def test_power_cuts_at_any_moment_of_an_update_leave_a_system(card: Card, server
 
 
 def test_keys_for_development_are_not_in_the_tree() -> None:
-    assert not keys_of(Path(_IMAGE)).key.is_relative_to(Path(__file__).parents[2] / "image")
+    assert not keys_of(IMAGE).key.is_relative_to(Path(__file__).parents[2] / "image")

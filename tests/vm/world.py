@@ -31,6 +31,7 @@ from tests.lab.wait import until
 from tests.vm.guest import Guest
 from tests.vm.machine import Machine, Nic
 from tests.vm.source import lay_out
+from tests.vm.system import System
 
 HUB = "connector-1"
 EDGES = ("edge-1", "edge-2")
@@ -94,7 +95,7 @@ def topology() -> Topology:
 class Box:
     """A machine with the appliance on it."""
 
-    machine: Machine
+    machine: System
 
     def status(self) -> dict[str, Any]:
         """What the agent answers to `status`; empty while it does not answer.
@@ -158,22 +159,15 @@ def build(namespaces: Namespaces, guests: dict[str, Guest]) -> World:
     Enrolled by the same code, but outside and before they start, since it takes the emulation a minute.
     """
     started = time.monotonic()
-    namespaces.build(topology())
-    workdir = namespaces.workdir
-    place = Installation(Product().cloud, workdir / "operator", namespaces.name("operator"))
-    operator = Operator(place, workdir / "operator/serve.log")
-    inner = " or ".join(f"net {prefix}" for prefix in (*POD_POOL, *OVERLAY_POOL))
-    outer = "udp port 500 or udp port 4500 or esp"
-    wire = capture.start(namespaces.name(INTERNET), "any", workdir / "internet.pcap", f"{outer} or {inner}")
-    _start_operator(operator, workdir)
-    machines = {name: _machine(namespaces, name, found) for name, found in guests.items()}
+    operator, wire = around(namespaces)
+    machines = {name: machine(namespaces, name, found, place(name)[0]) for name, found in guests.items()}
     world = World(namespaces, operator, wire, {name: Box(machine) for name, machine in machines.items()})
     try:
         for name, machine in machines.items():
             machine.files["state"] = _enrolled(world, name)
             machine.power_on()
         with ThreadPoolExecutor(len(machines)) as workers:
-            list(workers.map(lambda name: _start(world, name), machines))
+            list(workers.map(lambda one: _start(world, one), machines.values()))
     except BaseException:
         world.end()
         raise
@@ -181,10 +175,24 @@ def build(namespaces: Namespaces, guests: dict[str, Guest]) -> World:
     return world
 
 
-def _machine(namespaces: Namespaces, name: str, found: Guest) -> Machine:
+def around(namespaces: Namespaces) -> tuple[Operator, Capture]:
+    """What stands around the machines, running: the operator, which knows them all, and a capture."""
+    namespaces.build(topology())
+    workdir = namespaces.workdir
+    installation = Installation(Product().cloud, workdir / "operator", namespaces.name("operator"))
+    operator = Operator(installation, workdir / "operator/serve.log")
+    inner = " or ".join(f"net {prefix}" for prefix in (*POD_POOL, *OVERLAY_POOL))
+    outer = "udp port 500 or udp port 4500 or esp"
+    wire = capture.start(namespaces.name(INTERNET), "any", workdir / "internet.pcap", f"{outer} or {inner}")
+    _start_operator(operator, workdir)
+    return operator, wire
+
+
+def place(name: str) -> tuple[Nic, IPv4Interface, IPv4Address]:
+    """Where a box is plugged in, its address there and its gateway."""
     bridge, address = _PLACES[name]
     nic = Nic(f"t-{name}", bridge, f"52:54:00:00:00:{int(address.ip) & 0xFF:02x}")
-    return machine(namespaces, name, found, nic)
+    return nic, address, _GATEWAYS[bridge].ip
 
 
 def machine(namespaces: Namespaces, name: str, found: Guest, nic: Nic) -> Machine:
@@ -238,12 +246,12 @@ status:
 """
 
 
-def _start(world: World, name: str) -> None:
-    box, (bridge, address) = world.boxes[name], _PLACES[name]
-    box.machine.wait()
-    set_up(box.machine, address, _GATEWAYS[bridge].ip)
-    world.before[name] = box.state()
-    box.machine.script("mkdir -p /var/lib; cp -a /media/vm/state /var/lib/orillo")
+def _start(world: World, machine: Machine) -> None:
+    box, (_, address, gateway) = world.boxes[machine.name], place(machine.name)
+    machine.wait()
+    set_up(machine, address, gateway)
+    world.before[machine.name] = box.state()
+    machine.script("mkdir -p /var/lib; cp -a /media/vm/state /var/lib/orillo")
     box.start()
 
 
