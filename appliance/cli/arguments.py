@@ -35,9 +35,9 @@ def parser() -> argparse.ArgumentParser:
     daemon = verbs.add_parser("daemon", parents=[output], help="become one of the daemons beside the agent")
     daemon.add_argument(
         "which",
-        choices=["charon", "dns", "host", "join", "good", "bootloader"],
+        choices=["charon", "dns", "host", "join", "reset", "good", "bootloader"],
         help="charon (IPsec) or dns (unbound); on an image: host (name and uplinks), join (use the token), "
-        "good (keep or undo an update), bootloader (for RAUC)",
+        "reset (as `orillo reset` asked), good (keep or undo an update), bootloader (for RAUC)",
     )
     daemon.add_argument("words", nargs="*", metavar="ARGUMENT", help="what RAUC asks of bootloader")
     tui_arguments.add(verbs.add_parser("tui", help="the terminal for who stands in front of it"))

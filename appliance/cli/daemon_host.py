@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`orillo daemon host`: on an image of ours, the host's name, network and console, at each boot."""
 
-import asyncio
-import shutil
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -16,21 +14,15 @@ from appliance.host.errors import HostConfigError
 from appliance.host.slots import BootEntries
 from appliance.host.source import Found, find, takes_yaml
 from appliance.netcore.errors import DoorError
-from appliance.netcore.kernel.files import read_text, remove
-from appliance.netcore.kernel.processes import run as call
+from appliance.netcore.kernel.files import read_text
 from appliance.paths import Paths
 
-#: Asks for a reset at the next boot, by what is in it.
-RESET = "reset"
-EVERYTHING, KEEP_IDENTITY = "everything", "keep-identity"
-_FACTORY = Path("usr/share/factory/var")
 _DEFAULT_NAME = "orillo"
 
 
 def run(paths: Paths) -> int:
     """Apply what is new on the boot-config partition, render what is kept. 4: the file can't be used."""
     need_root("daemon host")
-    clear(paths)
     if takes_yaml(paths.boot_config, paths.esp):
         beside.go_on_in(beside.TERMINAL)
     found, fault = _found(paths)
@@ -91,31 +83,3 @@ def _say(found: Found | None, config: HostConfig, fault: str) -> None:
             f"boot-config: {found.file.name}: name {config.name or _DEFAULT_NAME}, "
             f"uplinks: {links}, {token}{plan}"
         )
-
-
-def clear(paths: Paths) -> None:
-    """Put the data partition back to how it was flashed, if that is asked for."""
-    kind = (read_text(paths.host_state / RESET) or "").strip()
-    factory = paths.root / _FACTORY
-    if not kind or not factory.is_dir():
-        return
-    # What asks for it goes last: after a power cut the next boot goes on.
-    keep = {paths.state, paths.host_state} if kind == KEEP_IDENTITY else {paths.host_state / RESET}
-    for path in (paths.root / "var").iterdir():
-        _drop(path, keep)
-    asyncio.run(call("cp", "-a", f"{factory}/.", str(paths.root / "var"), timeout=300.0))
-    remove(paths.host_state / RESET)
-    print(f"factory reset ({kind}) done")
-
-
-def _drop(path: Path, keep: set[Path]) -> None:
-    """Remove what is there but for what is kept; what is in use stays."""
-    if path in keep:
-        return
-    if any(path in kept.parents for kept in keep):
-        for below in path.iterdir():
-            _drop(below, keep)
-    elif path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

@@ -138,6 +138,10 @@ def _daemon(paths: Paths, which: str, words: Sequence[str]) -> int:
             from appliance.cli import daemon_join
 
             return daemon_join.run(paths)
+        case "reset":
+            from appliance.cli import daemon_reset
+
+            return daemon_reset.run(paths)
         case "good":
             from appliance.cli import daemon_good
 

@@ -4,7 +4,7 @@
 import asyncio
 
 from appliance.cli.daemon_bootloader import booted_slot
-from appliance.cli.daemon_host import EVERYTHING, KEEP_IDENTITY, RESET
+from appliance.cli.daemon_reset import EVERYTHING, KEEP_IDENTITY, RESET
 from appliance.cli.errors import Exit, need_root
 from appliance.netcore.kernel.files import write_atomic
 from appliance.netcore.kernel.processes import run as call

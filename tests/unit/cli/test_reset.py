@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli import daemon_host, reset
-from appliance.cli.daemon_host import EVERYTHING, KEEP_IDENTITY
+from appliance.cli import daemon_reset, reset
+from appliance.cli.daemon_reset import EVERYTHING, KEEP_IDENTITY
 from appliance.paths import Paths
 
 
@@ -52,7 +52,7 @@ def test_what_is_asked_for_is_written_down_for_the_next_start(
 def test_what_is_left(paths: Paths, kind: str, kept: set[str]) -> None:
     if kind:
         (paths.host_state / "reset").write_text(kind)
-    daemon_host.clear(paths)
+    daemon_reset.run(paths)
     assert left(paths) == kept
     assert (paths.root / "var/lib/empty").is_dir() == bool(kind)
 
@@ -72,7 +72,7 @@ def test_a_power_cut_in_the_middle_leaves_the_rest_to_the_next_start(
     with monkeypatch.context() as power:
         power.setattr(shutil, "rmtree", cut)
         with pytest.raises(KeyboardInterrupt):
-            daemon_host.clear(paths)
+            daemon_reset.run(paths)
     assert (paths.host_state / "reset").exists()
-    daemon_host.clear(paths)
+    daemon_reset.run(paths)
     assert left(paths) == set()

@@ -133,7 +133,7 @@ def test_units_call_verbs_that_there_are() -> None:
     called = set()
     for unit in _UNITS.rglob("*.service"):
         called |= set(re.findall(r"(?m)^ExecStart=/usr/lib/orillo/orillo daemon (\w+)", unit.read_text()))
-    assert called == {"host", "join", "good"}
+    assert called == {"host", "join", "reset", "good"}
 
 
 def test_what_is_enabled_is_there() -> None:
