@@ -51,20 +51,26 @@ def bundle(
     *,
     keys: Keys | None = None,
     broken: Mapping[str, str] = MappingProxyType({}),
+    packing: tuple[str, ...] = ("lz4",),
 ) -> Path:
-    """A bundle of the image's root, called `version`, with scripts in place of the programs in `broken`."""
+    """A bundle of the image's root, called `version`, with scripts in place of the programs in `broken`.
+
+    With another `packing` (mksquashfs(1), -comp) no block of it is one that a card has already.
+    """
     recipe = Recipe(arch, "generic-uefi", "cloud", containers=False, deb=image, version=version, epoch=1)
     squashfs = image.parent / f"work-{recipe.compatible}/root.squashfs"
     work.mkdir(parents=True, exist_ok=True)
     root = work / "root.squashfs"
     shutil.copyfile(squashfs, root)
-    _overlay(root, work / "overlay", version, broken)
+    _overlay(root, work / "overlay", version, broken, packing)
     return make_bundle(
         replace(recipe, version=version), root, keys or keys_of(image), work / f"{version}.raucb", work
     )
 
 
-def _overlay(root: Path, tree: Path, version: str, broken: Mapping[str, str]) -> None:
+def _overlay(
+    root: Path, tree: Path, version: str, broken: Mapping[str, str], packing: tuple[str, ...]
+) -> None:
     """Change a few files of a squashfs: it is taken apart and put together, quickly rather than small."""
     shutil.rmtree(tree, ignore_errors=True)
     run("unsquashfs", "-q", "-n", "-d", str(tree), str(root), timeout=600)
@@ -75,6 +81,6 @@ def _overlay(root: Path, tree: Path, version: str, broken: Mapping[str, str]) ->
         program.write_text(script)
         program.chmod(0o755)
     root.unlink()
-    options = ("-comp", "lz4", "-noappend", "-quiet", "-no-progress")
+    options = ("-comp", *packing, "-noappend", "-quiet", "-no-progress")
     run("mksquashfs", str(tree), str(root), *options, timeout=900)
     shutil.rmtree(tree)

@@ -5,11 +5,13 @@ import logging
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,13 +158,16 @@ def test_an_update_goes_on_where_its_server_went_away_is_tried_and_kept(card: Ca
     whole(card)
 
 
-def _foreign(server: Server) -> bytes:
-    made = bundle(
-        IMAGE, ARCHITECTURE, "foreign", server.shelf / "work-f", keys=other_keys(server.shelf / "keys")
-    )
-    data = made.read_bytes()
-    made.unlink()
+def _made(server: Server, version: str, **how: Any) -> bytes:
+    """A bundle that is only there to be spoilt."""
+    work = server.shelf / f"work-{version}"
+    data = bundle(IMAGE, ARCHITECTURE, version, work, **how).read_bytes()
+    shutil.rmtree(work)
     return data
+
+
+def _foreign(server: Server) -> bytes:
+    return _made(server, "foreign", keys=other_keys(server.shelf / "keys"))
 
 
 def _truncated(server: Server) -> bytes:
@@ -171,7 +176,8 @@ def _truncated(server: Server) -> bytes:
 
 
 def _changed(server: Server) -> bytes:
-    data = bytearray((server.shelf / "2.raucb").read_bytes())
+    """In a block that is read: those that the card has already RAUC takes from there."""
+    data = bytearray(_made(server, "changed", packing=("zstd", "-Xcompression-level", "1")))
     data[len(data) // 2] ^= 1
     return bytes(data)
 
