@@ -58,14 +58,18 @@ ln -s /media/vm/package/usr/lib/orillo /usr/lib/orillo
 hostname {name}
 systemd-tmpfiles --create
 systemctl mask -q orillo-dns.service
-for unit in orillo orillo-charon; do
-  mkdir -p /etc/systemd/system/$unit.service.d
-  printf '[Service]\nWatchdogSec=0\nTimeoutStartSec=infinity\n' >/etc/systemd/system/$unit.service.d/slow.conf
-done
-systemctl daemon-reload
+{patience}
 ip link set eth0 up
 ip address add {address} dev eth0
 ip route add default via {gateway}
+"""
+_PATIENCE = """
+for unit in {units}; do
+  place=/etc/systemd/system/$unit.service.d
+  mkdir -p $place
+  printf '[Service]\\nWatchdogSec=0\\nTimeoutStartSec=infinity\\n' >$place/slow.conf
+done
+systemctl daemon-reload
 """
 _ASK = """
 socket(S, PF_UNIX, SOCK_STREAM, 0) or die;
@@ -202,9 +206,15 @@ def machine(namespaces: Namespaces, name: str, found: Guest, nic: Nic) -> Machin
     return Machine(name, found, *where, nics=(nic,), files={"package": tree})
 
 
+def patience(*units: str) -> str:
+    """A script that gives units all the time of an emulation: no limit to a start, and no watchdog."""
+    return _PATIENCE.format(units=" ".join(units))
+
+
 def set_up(machine: Machine, address: IPv4Interface, gateway: IPv4Address) -> None:
     """Put the appliance in its place, without starting it, and the machine on the net."""
-    machine.script(_SET_UP.format(name=machine.name, address=address, gateway=gateway))
+    slow = patience("orillo", "orillo-charon")
+    machine.script(_SET_UP.format(name=machine.name, address=address, gateway=gateway, patience=slow))
 
 
 def _appliance(workdir: Path, architecture: str) -> Path:
