@@ -26,8 +26,8 @@ _FIELDS = tuple(sorted(Plan.__struct_fields__))
 _SHARED = frozenset(("trust", "tunnel", "fabric", "service_range"))
 #: How many written parts are kept at most: each of 10,000 devices as its several kinds of peers see it.
 _MANY = 100_000
-#: Of how many services, and with how many peers at most, it is kept that they were found to be sound.
-_FEW, _MOST_PEERS = 64, 64
+#: Of how many sets of services it is kept that they were found to be sound.
+_FEW = 64
 
 
 class PlanningError(ValueError):
@@ -143,7 +143,7 @@ class Press:
         if len(before) == len(looked_at) and all(map(is_, before, looked_at)):
             return ()
         problems = check(replace(plan, services={}))
-        if not problems and len(plan.peers) <= _MOST_PEERS:
+        if not problems:
             self._sound[name] = looked_at
         return problems
 
