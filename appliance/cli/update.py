@@ -49,9 +49,11 @@ def run(paths: Paths, options: Namespace) -> int:
             return update_system.run(paths, options.source, _progress(), restart=not options.no_restart)
     with _alone(paths):
         _refuse_open_trial(releases)
-        name = _install(paths, releases, options)
         agent = Agent(paths)
-        worked = agent.look().working
+        # A transfer that fills a poor line may cost the tunnel: what worked before it counts as well.
+        worked = agent.what_works()
+        name = _install(paths, releases, options)
+        worked |= agent.what_works()
         _say(f"release {name} is on trial; this takes up to {_within(paths):g} s")
         releases.begin(name, worked)
         outcome = judge(releases, agent, _within(paths), _TIME)

@@ -32,10 +32,13 @@ _LAST_ERROR = ("de.pengutronix.rauc", "/", "de.pengutronix.rauc.Installer", "Las
 def run(paths: Paths, source: str, progress: Progress, *, restart: bool) -> int:
     """RAUC believes the bundle by its signature, and writes only blocks that the idle slot has not."""
     slot = booted_slot()
+    agent = Agent(paths)
+    # A transfer that fills a poor line may cost the tunnel: what worked before it counts as well.
+    worked = agent.what_works()
     with _here(paths, source, progress) as bundle:
         print(f"installing beside system {slot}, which stays as it is", flush=True)
         # Before the first change: a power cut right after the last one must not lose what worked.
-        trial.begin(paths, slot, Agent(paths).look().working)
+        trial.begin(paths, slot, worked | agent.what_works())
         try:
             asyncio.run(call("rauc", "install", bundle, timeout=_PATIENCE))
         except DoorError as error:

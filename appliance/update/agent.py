@@ -24,6 +24,8 @@ from appliance.trial import Sign
 PACKAGE = "package"
 _VARIABLE = b"ORILLO_RELEASE="
 _PATIENCE = 3.0
+#: How often an agent that runs and does not answer is asked.
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,18 @@ class Agent:
             return Look(_release_of(pid), signs(answer.get("status")), asyncio.run(_link_up()))
         except (DoorError, OSError):
             return Look("", frozenset())
+
+    def what_works(self) -> frozenset[Sign]:
+        """What a change is to be measured by. An agent that runs and is too busy to answer is asked again.
+
+        Of a release that was tried on a device too busy to answer, nothing else would be expected.
+        """
+        found: frozenset[Sign] = frozenset()
+        for _ in range(_TRIES):
+            found = self.look().working
+            if found or self._serving() is None:
+                break
+        return found
 
     def end(self) -> None:
         """End it, with force if need be; who supervises it starts the next. Raises `DoorError`."""
