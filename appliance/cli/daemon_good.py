@@ -16,6 +16,8 @@ from appliance.update.agent import Agent
 #: Seconds with a link up that a new system may take to work as the one before, and that it must then work.
 _PATIENCE = Patience(within=300.0, settle=15.0)
 _EVERY = 2.0
+#: Seconds for RAUC to note a verdict; on a slow card beside a starting system it took more than ten.
+_NOTED = 180.0
 
 
 def run(paths: Paths) -> int:
@@ -27,13 +29,14 @@ def run(paths: Paths) -> int:
     worked = before.begun(paths)
     print(f"system {slot} is on trial; before the update worked: {', '.join(sorted(worked))}")
     cost = _judge(paths, slot, worked)
+    verdict = "bad" if cost else "good"
+    asyncio.run(call("rauc", "status", f"mark-{verdict}", "booted", timeout=_NOTED))
+    # Only now: at a start before the verdict was noted, the same is expected of the system again.
     before.end(paths)
     if not cost:
-        asyncio.run(call("rauc", "status", "mark-good", "booted"))
         print(f"system {slot} works as the one before did, and stays")
         return Exit.OK
     print(f"system {slot} costs this device {cost}: starting the one before")
-    asyncio.run(call("rauc", "status", "mark-bad", "booted"))
     asyncio.run(call("systemctl", "reboot"))
     return Exit.FAULT
 
