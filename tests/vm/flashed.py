@@ -15,8 +15,16 @@ from typing import Any
 
 from tests.lab.command import LabError
 from tests.lab.namespaces import Namespaces
+from tests.lab.residue import HostState, look
 from tests.vm.card import ARCHITECTURE, Card
 from tests.vm.world import EDGES, HUB, INTERNET, Box, World, around, place
+
+# An image has no sysctl(8); as that writes it.
+_SETTINGS = """
+cd /proc/sys
+grep -rs . net/ipv4 net/ipv6 |
+awk '{ at = index($0, ":"); key = substr($0, 1, at - 1); gsub("/", ".", key); print key " = " substr($0, at + 1) }'
+"""
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +36,13 @@ class CardBox(Box):
     def status(self) -> dict[str, Any]:
         said = self.machine.call("orillo", "status", "-o", "json")
         return dict(json.loads(said.out)) if said.ok else {}
+
+    def state(self) -> HostState:
+        return look("", self._ask)
+
+    def _ask(self, *argv: str, ns: str) -> str:
+        assert not ns
+        return self.machine.script(_SETTINGS) if argv == ("sysctl", "-a") else self.machine.run(*argv)
 
 
 def build(namespaces: Namespaces, image: Path) -> World:
