@@ -51,6 +51,9 @@ _MODULES = (
     "uas",
 )
 
+#: zstd's, of the initial file system.
+_LEVEL = 19
+
 #: Needed to install packages, which this root never does again, or by nothing that is here.
 _DROPPED = (
     ("usr/bin/perl*", "only dpkg's and initramfs-tools' scripts, which have run, are in it"),
@@ -118,6 +121,8 @@ def make_root(recipe: Recipe, cache: Path, work: Path) -> Path:
         ["tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", base, "-C", root],
         epoch=recipe.epoch,
     )
+    if _is_packed_later(recipe):
+        _pack_initramfs(recipe, root)
     inside = root / "tmp" / recipe.deb.name
     shutil.copyfile(recipe.deb, inside)
     # Its papers, licences of what is compiled into it among them, are no manuals to be left out.
@@ -172,8 +177,28 @@ def _bootstrap(recipe: Recipe, asked: list[str], out: Path) -> list[str | Path]:
 
 def _initramfs(recipe: Recipe) -> tuple[str, ...]:
     """Settings of initramfs-tools (initramfs.conf(5))."""
-    small = recipe.kernel == "cloud" and recipe.board != "rpi"
-    return "COMPRESS=zstd", "COMPRESSLEVEL=19", f"MODULES={'list' if small else 'most'}"
+    level = 1 if _is_packed_later(recipe) else _LEVEL
+    modules = "most" if _has_every_driver(recipe) else "list"
+    return "COMPRESS=zstd", f"COMPRESSLEVEL={level}", f"MODULES={modules}"
+
+
+def _has_every_driver(recipe: Recipe) -> bool:
+    return recipe.kernel != "cloud" or recipe.board == "rpi"
+
+
+def _is_packed_later(recipe: Recipe) -> bool:
+    """Whether a large one is packed where its own programs are emulated, which are far slower at it."""
+    return _has_every_driver(recipe) and recipe.arch != "amd64"
+
+
+def _pack_initramfs(recipe: Recipe, root: Path) -> None:
+    """As well as where it was not in a hurry."""
+    for image in sorted((root / "boot").glob("initrd.img-*")):
+        plain, packed = image.with_suffix(".plain"), image.with_suffix(".zst")
+        call(["zstd", "-q", "-d", image, "-o", plain], epoch=recipe.epoch)
+        call(["zstd", "-q", f"-{_LEVEL}", plain, "-o", packed], epoch=recipe.epoch)
+        plain.unlink()
+        packed.replace(image)
 
 
 def _finish(recipe: Recipe, root: Path) -> None:

@@ -23,7 +23,8 @@ from tests.vm.world import EDGES, HUB, INTERNET, Box, World, around, place
 _SETTINGS = """
 cd /proc/sys
 grep -rs . net/ipv4 net/ipv6 |
-awk '{ at = index($0, ":"); key = substr($0, 1, at - 1); gsub("/", ".", key); print key " = " substr($0, at + 1) }'
+awk '{ at = index($0, ":"); key = substr($0, 1, at - 1); gsub("/", ".", key)
+       print key " = " substr($0, at + 1) }'
 """
 
 log = logging.getLogger(__name__)
