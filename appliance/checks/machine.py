@@ -108,8 +108,12 @@ async def kernel(box: Box) -> list[Finding]:
 
 
 async def forwarding(box: Box) -> list[Finding]:
-    """Whether the kernel passes packets on at all; ours to switch on once there is a plan."""
-    if box.plan is None:
+    """Whether the kernel passes packets on at all; ours to switch on once there is a plan.
+
+    An agent that has just started has not come to that yet.
+    """
+    snapshot = box.agent.snapshot
+    if box.plan is None or (snapshot is not None and not snapshot.applied):
         return []
     keys = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
     return [

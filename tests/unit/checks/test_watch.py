@@ -72,6 +72,16 @@ async def test_new_plan_is_looked_at_at_once(tmp_path: Path) -> None:
     assert len(stage.looks) == 2
 
 
+async def test_what_was_applied_is_looked_at_at_once(tmp_path: Path) -> None:
+    """What was seen before that is of no use: a start showed a fault for as long as it was remembered."""
+    stage = Stage(tmp_path)
+    stage.snapshot = replace(healthy(), applied=0)
+    await stage.at(0)
+    stage.snapshot = replace(healthy(), applied=stage.snapshot.generation)
+    await stage.at(3)
+    assert len(stage.looks) == 2
+
+
 async def test_change_of_conditions_is_told(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     stage.found = [Finding("not-enrolled")]
