@@ -33,7 +33,7 @@ _KINDS = {
 }
 _SECTOR = 512
 #: What `./dev image test` made, if it calls; none otherwise.
-IMAGE = Path(os.environ.get("ORILLO_IMAGE", "/nonexistent"))
+IMAGE = Path(os.environ.get("ORILLO_IMAGE") or "/nonexistent")
 ARCHITECTURE = os.environ.get("ORILLO_IMAGE_ARCH", "amd64")
 needs_image = pytest.mark.skipif(
     not IMAGE.exists(), reason="./dev image test makes the image that this needs"
