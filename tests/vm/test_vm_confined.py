@@ -103,7 +103,7 @@ def test_without_our_additions_it_would_be_refused(site: Site) -> None:
     )
     site.machine.run("systemctl", "restart", "--no-block", "orillo-charon.service")
     until(
-        lambda: any("charon" in line and "orillo" in line for line in denied(site.machine)),
+        lambda: any('profile="/usr/lib/ipsec/charon"' in line for line in denied(site.machine)),
         "charon is refused what is ours",
         120,
         2,
