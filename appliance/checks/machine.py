@@ -110,10 +110,10 @@ async def kernel(box: Box) -> list[Finding]:
 async def forwarding(box: Box) -> list[Finding]:
     """Whether the kernel passes packets on at all; ours to switch on once there is a plan.
 
-    An agent that has just started has not come to that yet.
+    An agent that has just started and made no pass yet has not come to that.
     """
     snapshot = box.agent.snapshot
-    if box.plan is None or (snapshot is not None and not snapshot.applied):
+    if box.plan is None or (snapshot is not None and not snapshot.tables):
         return []
     keys = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
     return [

@@ -50,7 +50,7 @@ class Watch:
         self._cheap_due = 0.0
         self._deep_due = 0.0
         self._said: frozenset[Key] = frozenset()
-        self._held_then: tuple[State, int, int] | None = None
+        self._held_then: tuple[State, int, bool] | None = None
 
     def changed(self) -> None:
         """The agent knows something new."""
@@ -82,7 +82,7 @@ class Watch:
         if said and now >= self._deep_due:
             self._deep_due = now + _ALL_EVERY
             self._deep = await self._examine(CHECKS, snapshot, held)
-        held_now = (snapshot.state, snapshot.generation, snapshot.applied)
+        held_now = (snapshot.state, snapshot.generation, bool(snapshot.tables))
         if now >= self._cheap_due or held_now != self._held_then:
             self._held_then, self._cheap_due = held_now, now + _CHEAP_EVERY
             self._cheap = await self._examine(_CHEAP, snapshot, held)

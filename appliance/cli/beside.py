@@ -25,6 +25,4 @@ def go_on_in(program: str) -> None:
     wanted = here.with_name(program)
     if not wanted.exists():
         raise CliError(f"{wanted} is missing: install the package orillo anew", Exit.CANNOT_RUN)
-    # What this program said already is still in its own buffers.
-    sys.stdout.flush()
     os.execv(wanted, [str(wanted), *sys.argv[1:]])  # noqa: S606 -- becoming another program is the point

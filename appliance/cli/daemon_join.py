@@ -30,7 +30,7 @@ _FINAL = (TOKEN_EXPIRED, TOKEN_UNKNOWN, TOKEN_USED)
 def run(paths: Paths) -> int:
     """Join the cluster. 2: the token is refused for good; 3: not yet, try again."""
     need_root("daemon join")
-    brought = joining.waiting(paths)
+    brought = joining.left(paths)
     if brought is not None and brought.plan and load_identity(paths) is None:
         _import(paths, brought)
     if brought is not None and brought.token:
@@ -51,17 +51,25 @@ def _import(paths: Paths, brought: Joining) -> None:
 
 def _enrol(paths: Paths, brought: Joining) -> None:
     file = Path(brought.token_file)
+    if not brought.redeemed:
+        _redeem(paths, brought)
+    asyncio.run(_wipe(paths, file, brought.token))
+    print(f"the token is wiped from {file.name}")
+
+
+def _redeem(paths: Paths, brought: Joining) -> None:
     try:
         device = asyncio.run(enroll(paths, parse_token(brought.token)))
     except TokenError as error:
-        raise CliError(f"{file}: {error}", Exit.USAGE) from error
+        raise CliError(f"{brought.token_file}: {error}", Exit.USAGE) from error
     except RefusedError as error:
         final = error.code in _FINAL
-        raise CliError(f"{file}: {error}", Exit.USAGE if final else Exit.CANNOT_RUN) from error
+        raise CliError(f"{brought.token_file}: {error}", Exit.USAGE if final else Exit.CANNOT_RUN) from error
+    # If wiping it fails, it is wiped at the next try, and not asked for again.
+    joining.redeemed(paths, brought)
     with suppress(NotRunningError):
         client.command(paths.status_socket, "reload")
-    asyncio.run(_wipe(paths, file, brought.token))
-    print(f"enrolled as {device.identity.name}; the token is wiped from {file.name}")
+    print(f"enrolled as {device.identity.name}", flush=True)
 
 
 async def _wipe(paths: Paths, file: Path, token: str) -> None:

@@ -50,7 +50,6 @@ def run(paths: Paths, options: Namespace) -> int:
     with _alone(paths):
         _refuse_open_trial(releases)
         agent = Agent(paths)
-        # A transfer that fills a poor line may cost the tunnel: what worked before it counts as well.
         worked = agent.what_works()
         name = _install(paths, releases, options)
         worked |= agent.what_works()

@@ -33,7 +33,6 @@ def run(paths: Paths, source: str, progress: Progress, *, restart: bool) -> int:
     """RAUC believes the bundle by its signature, and writes only blocks that the idle slot has not."""
     slot = booted_slot()
     agent = Agent(paths)
-    # A transfer that fills a poor line may cost the tunnel: what worked before it counts as well.
     worked = agent.what_works()
     with _here(paths, source, progress) as bundle:
         print(f"installing beside system {slot}, which stays as it is", flush=True)

@@ -21,6 +21,8 @@ class Joining(msgspec.Struct, frozen=True):
     token_file: str = ""
     plan: str = ""
     plan_key: str = ""
+    #: The token was used already, and only has to be wiped.
+    redeemed: bool = False
 
 
 def leave(paths: Paths, found: Found | None) -> None:
@@ -31,10 +33,10 @@ def leave(paths: Paths, found: Found | None) -> None:
     config = found.config
     plan = str(found.file.parent / config.plan) if config.plan else ""
     joining = Joining(config.token, str(found.token_file), plan, config.plan_key)
-    write_atomic(_file(paths), msgspec.json.encode(joining), 0o600)
+    _keep(paths, joining)
 
 
-def waiting(paths: Paths) -> Joining | None:
+def left(paths: Paths) -> Joining | None:
     """What was left and is not done yet. Raises `DoorError`."""
     data = read(_file(paths))
     if data is None:
@@ -45,9 +47,18 @@ def waiting(paths: Paths) -> Joining | None:
         raise HostConfigError(f"{_file(paths)} is damaged: restart orillo-host.service") from error
 
 
+def redeemed(paths: Paths, joining: Joining) -> None:
+    """The token let this device in, and lets nobody in again. Raises `DoorError`."""
+    _keep(paths, msgspec.structs.replace(joining, redeemed=True))
+
+
 def done(paths: Paths) -> None:
     """There is nothing left to join with. Raises `DoorError`."""
     remove(_file(paths))
+
+
+def _keep(paths: Paths, joining: Joining) -> None:
+    write_atomic(_file(paths), msgspec.json.encode(joining), 0o600)
 
 
 def _file(paths: Paths) -> Path:

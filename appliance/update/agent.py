@@ -57,14 +57,22 @@ class Agent:
     def what_works(self) -> frozenset[Sign]:
         """What a change is to be measured by. An agent that runs and is too busy to answer is asked again.
 
-        Of a release that was tried on a device too busy to answer, nothing else would be expected.
+        Of a release tried on a device too busy to answer, nothing else would be expected. Who fetches
+        it asks before and after, and adds up: a transfer that fills a poor line may cost the tunnel.
         """
         found: frozenset[Sign] = frozenset()
         for _ in range(_TRIES):
             found = self.look().working
-            if found or self._serving() is None:
+            if found or self._is_gone():
                 break
         return found
+
+    def _is_gone(self) -> bool:
+        """Whether nobody listens; one who can't even be asked that is busy."""
+        try:
+            return client.daemon_pid(self._paths.status_socket) is None
+        except (DoorError, OSError):
+            return False
 
     def end(self) -> None:
         """End it, with force if need be; who supervises it starts the next. Raises `DoorError`."""

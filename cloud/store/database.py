@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from cloud.store.schema import MIGRATIONS
 
+#: The size of pages comes first: in write-ahead mode it stays what it is.
 _PRAGMAS = ("page_size=16384", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=2000")
 
 

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from appliance.built import architecture
 from orillo_image import board
 from orillo_image.mirrors import mirrors
 from orillo_image.recipe import HERE, Recipe, packages
@@ -188,11 +189,11 @@ def _has_every_driver(recipe: Recipe) -> bool:
 
 def _is_packed_later(recipe: Recipe) -> bool:
     """Whether a large one is packed where its own programs are emulated, which are far slower at it."""
-    return _has_every_driver(recipe) and recipe.arch != "amd64"
+    return _has_every_driver(recipe) and recipe.arch != architecture()
 
 
 def _pack_initramfs(recipe: Recipe, root: Path) -> None:
-    """As well as where it was not in a hurry."""
+    """Pack it anew, at the level that all other images have."""
     for image in sorted((root / "boot").glob("initrd.img-*")):
         plain, packed = image.with_suffix(".plain"), image.with_suffix(".zst")
         call(["zstd", "-q", "-d", image, "-o", plain], epoch=recipe.epoch)

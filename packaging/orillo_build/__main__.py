@@ -7,13 +7,13 @@ Exit status: 0 built (or still current), 1 something forbidden is included, 2 us
 import argparse
 import hashlib
 import os
-import platform
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from appliance.built import architecture
 from orillo_build import foreign, stamp
 from orillo_build.compiler import SOURCE, BuildError, compile_program
 from orillo_build.inclusions import forbidden, read_report, summary
@@ -21,7 +21,7 @@ from orillo_build.onefile import make_one_file
 from orillo_build.programs import PROGRAMS, Program
 from orillo_build.twice import build_again, differences
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_ARCHITECTURES = ("amd64", "arm64")
 _STAMP = "source.sha256"
 
 
@@ -31,9 +31,9 @@ class ForbiddenError(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build what is not current; the last line on standard output is the path of the result."""
-    here = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    here = architecture()
     parser = argparse.ArgumentParser(prog="./dev build", description="Compile the appliance.")
-    machines = sorted(_ARCHITECTURES.values())
+    machines = list(_ARCHITECTURES)
     parser.add_argument(
         "--arch", choices=machines, default=here, help="for which machine; default: this one's"
     )

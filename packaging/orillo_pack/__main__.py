@@ -5,12 +5,12 @@ Exit status: 0 made (or still current), 1 something forbidden is included, 2 usa
 """
 
 import argparse
-import platform
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from appliance.built import architecture
 from appliance.netcore.errors import DoorError
 from orillo_build import stamp
 from orillo_build.__main__ import main as compile_programs
@@ -24,14 +24,14 @@ from orillo_pack.papers import write as write_papers
 from orillo_pack.release import make_release
 from orillo_pack.wheel import make_wheel
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_ARCHITECTURES = ("amd64", "arm64")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make what is asked for; the last line on standard output is the path of the last thing made."""
-    here = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    here = architecture()
     parser = argparse.ArgumentParser(prog="./dev build", description="Compile the appliance, and pack it.")
-    machines = sorted(_ARCHITECTURES.values())
+    machines = list(_ARCHITECTURES)
     parser.add_argument(
         "--arch", choices=machines, default=here, help="for which machine; default: this one's"
     )
@@ -109,7 +109,7 @@ def _make(words: argparse.Namespace) -> Path | int:
 
 def _operator(words: argparse.Namespace, out: Path) -> Path:
     """What of the operator is asked for; the path of the last thing made."""
-    if words.arch != _ARCHITECTURES.get(platform.machine(), platform.machine()):
+    if words.arch != architecture():
         raise BuildError(f"the operator for {words.arch} is made on such a machine")
     out.mkdir(parents=True, exist_ok=True)
     if words.wheel:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,12 +33,12 @@ _KINDS = {
     "arm64": ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57"),
 }
 _SECTOR = 512
-#: What `./dev image test` made, if it calls; none otherwise.
-IMAGE = Path(os.environ.get("ORILLO_IMAGE") or "/nonexistent")
+_NAMED = os.environ.get("ORILLO_IMAGE", "")
+#: What `./dev image test` made, if it calls.
+IMAGE = Path(_NAMED)
+HAS_IMAGE = bool(_NAMED)
 ARCHITECTURE = os.environ.get("ORILLO_IMAGE_ARCH", "amd64")
-needs_image = pytest.mark.skipif(
-    not IMAGE.exists(), reason="./dev image test makes the image that this needs"
-)
+needs_image = pytest.mark.skipif(not HAS_IMAGE, reason="./dev image test makes the image that this needs")
 #: With firmware, boot loader and first boot, on processors that others use too.
 BOOT = 600.0
 
@@ -150,16 +151,23 @@ class Card:
         """Run a shell script in it that has to succeed; returns its output."""
         return _expect(self.name, text, self.serial.call(f"set -e\n{text}", timeout))
 
-    def enroll(self, token: str, seconds: float = BOOT) -> bool:
-        """Give it a token at its console, which starts anew once there is an identity. Whether that came."""
+    def enroll(self, token: str, seconds: float = BOOT) -> None:
+        """Give it a token at its console, which starts anew once there is an identity. Raises `LabError`."""
         self.serial.send(f"echo {token} | orillo enroll -\r")
-        self.log_in(seconds)
-        return self.call("test", "-e", "/var/lib/orillo/identity").ok
+        said = self.serial.expect(r"l to log in|orillo: [^\r\n]*[\r\n]", seconds)
+        if said.startswith("orillo:"):
+            raise LabError(f"{self.name}: {said.strip()}")
+        self.serial.send("l")
+        self.serial.give(self.password, seconds)
+
+    def status(self) -> dict[str, Any]:
+        """What its agent says of itself; empty while it does not answer."""
+        said = self.call("orillo", "status", "-o", "json")
+        return dict(json.loads(said.out)) if said.ok else {}
 
     def tunnel_up(self) -> bool:
         """Whether a tunnel of it carries something, as its own agent sees it."""
-        said = self.call("orillo", "status", "-o", "json")
-        return said.ok and any(one["up"] for one in json.loads(said.out)["tunnels"].values())
+        return any(one["up"] for one in self.status().get("tunnels", {}).values())
 
     @property
     def _nics(self) -> tuple[Nic, ...]:

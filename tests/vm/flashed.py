@@ -4,7 +4,6 @@
 Each is looked at while it has no token, is given one at its console, and starts to work by itself.
 """
 
-import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
-from tests.lab.command import LabError
 from tests.lab.namespaces import Namespaces
 from tests.lab.residue import HostState, look
 from tests.vm.card import ARCHITECTURE, Card
@@ -35,9 +33,10 @@ log = logging.getLogger(__name__)
 class CardBox(Box):
     """A card with the appliance on it, as it was flashed."""
 
+    machine: Card
+
     def status(self) -> dict[str, Any]:
-        said = self.machine.call("orillo", "status", "-o", "json")
-        return dict(json.loads(said.out)) if said.ok else {}
+        return self.machine.status()
 
     def state(self) -> HostState:
         return look("", self._ask)
@@ -84,5 +83,4 @@ def _join(world: World, card: Card) -> None:
     card.run("systemctl", "stop", *_UNITS)
     world.before[card.name] = world.boxes[card.name].state()
     card.run("systemctl", "start", *_UNITS)
-    if not card.enroll(world.operator.token(card.name)):
-        raise LabError(f"{card.name} was not enrolled: {card.serial.text()[-600:]}")
+    card.enroll(world.operator.token(card.name))

@@ -77,6 +77,11 @@ class Serial:
         found = self.expect("l to log in|Orillo|login:", seconds)
         if found != "login:":
             self.send("q" if found == "Orillo" else "l")
+        self.give(password, seconds, prompted=found == "login:")
+
+    def give(self, password: str, seconds: float, *, prompted: bool = False) -> None:
+        """Log in as root at the prompt that comes, or is there already."""
+        if not prompted:
             self.expect("login:", seconds)
         self.send("root\r")
         self.expect("assword:", seconds)

@@ -18,7 +18,7 @@ from tests.lab.namespaces import Namespaces
 from tests.lab.residue import differences
 from tests.lab.wait import until
 from tests.vm import flashed, pod
-from tests.vm.card import IMAGE
+from tests.vm.card import HAS_IMAGE, IMAGE
 from tests.vm.guest import guest
 from tests.vm.pod import VmPod
 from tests.vm.system import System
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @pytest.fixture(scope="module")
 def world(ground: Namespaces) -> Iterator[World]:
-    if IMAGE.exists():
+    if HAS_IMAGE:
         found = flashed.build(ground, IMAGE)
     else:
         found = build(ground, dict.fromkeys((HUB, *EDGES), guest("amd64")))

@@ -55,10 +55,13 @@ _SET_UP = """
 cd /media/vm/package
 tar --exclude=./usr/lib/orillo -cf - . | tar -C / --no-overwrite-dir -xf -
 ln -s /media/vm/package/usr/lib/orillo /usr/lib/orillo
-hostname {name}
 systemd-tmpfiles --create
 systemctl mask -q orillo-dns.service
 {patience}
+{net}
+"""
+_NET = """
+hostname {name}
 ip link set eth0 up
 ip address add {address} dev eth0
 ip route add default via {gateway}
@@ -211,10 +214,15 @@ def patience(*units: str) -> str:
     return _PATIENCE.format(units=" ".join(units))
 
 
+def on_the_net(name: str, address: IPv4Interface, gateway: IPv4Address) -> str:
+    """A script that gives a machine its name and its uplink."""
+    return _NET.format(name=name, address=address, gateway=gateway)
+
+
 def set_up(machine: Machine, address: IPv4Interface, gateway: IPv4Address) -> None:
     """Put the appliance in its place, without starting it, and the machine on the net."""
-    slow = patience("orillo", "orillo-charon")
-    machine.script(_SET_UP.format(name=machine.name, address=address, gateway=gateway, patience=slow))
+    slow, net = patience("orillo", "orillo-charon"), on_the_net(machine.name, address, gateway)
+    machine.script(_SET_UP.format(patience=slow, net=net))
 
 
 def _appliance(workdir: Path, architecture: str) -> Path:

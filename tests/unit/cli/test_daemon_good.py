@@ -31,7 +31,7 @@ class _Agent:
 
 @pytest.fixture
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """A device in the third start of system b, which is on trial."""
+    """A device in the second start of system b, which is on trial."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(daemon_good, "booted_slot", lambda: "b")
     monkeypatch.setattr(daemon_good, "_PATIENCE", Patience(within=0.05, settle=0.02))

@@ -9,12 +9,14 @@ import pytest
 
 from appliance.cli import daemon_reset, reset
 from appliance.cli.daemon_reset import EVERYTHING, KEEP_IDENTITY
+from appliance.cli.errors import CliError
 from appliance.paths import Paths
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> Paths:
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A device that has lived: an identity, settings, a log."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     paths = Paths(tmp_path)
     (tmp_path / "usr/share/factory/var/lib/empty").mkdir(parents=True)
     (tmp_path / "usr/share/factory/var/log").mkdir()
@@ -33,7 +35,6 @@ def left(paths: Paths) -> set[str]:
 def test_what_is_asked_for_is_written_down_for_the_next_start(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(reset, "booted_slot", lambda: "a")
     assert reset.run(paths, keep_identity=True, restart=False) == 0
     assert (paths.host_state / "reset").read_text() == KEEP_IDENTITY
@@ -64,10 +65,10 @@ def test_a_power_cut_in_the_middle_leaves_the_rest_to_the_next_start(
     (paths.host_state / "reset").write_text(EVERYTHING)
     remove = shutil.rmtree
 
-    def cut(path: Path, *, ignore_errors: bool) -> None:
+    def cut(path: Path) -> None:
         if (path / "identity").exists():
             raise KeyboardInterrupt
-        remove(path, ignore_errors=ignore_errors)
+        remove(path)
 
     with monkeypatch.context() as power:
         power.setattr(shutil, "rmtree", cut)
@@ -76,3 +77,19 @@ def test_a_power_cut_in_the_middle_leaves_the_rest_to_the_next_start(
     assert (paths.host_state / "reset").exists()
     daemon_reset.run(paths)
     assert left(paths) == set()
+
+
+def test_what_could_not_be_removed_is_told_and_tried_again(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that stayed behind is not called forgotten."""
+    (paths.host_state / "reset").write_text(EVERYTHING)
+
+    def damaged(path: Path) -> None:
+        raise OSError(5, "Input/output error", str(path))
+
+    with monkeypatch.context() as card:
+        card.setattr(shutil, "rmtree", damaged)
+        with pytest.raises(CliError, match=r"not done: .*Input/output error.*next start"):
+            daemon_reset.run(paths)
+    assert (paths.host_state / "reset").exists()
