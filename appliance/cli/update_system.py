@@ -11,6 +11,7 @@ from pathlib import Path
 from appliance.cli.daemon_bootloader import booted_slot
 from appliance.cli.errors import CliError, Exit
 from appliance.host import trial
+from appliance.host.slots import BootEntries
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.processes import run as call
 from appliance.paths import Paths
@@ -32,6 +33,7 @@ _LAST_ERROR = ("de.pengutronix.rauc", "/", "de.pengutronix.rauc.Installer", "Las
 def run(paths: Paths, source: str, progress: Progress, *, restart: bool) -> int:
     """RAUC believes the bundle by its signature, and writes only blocks that the idle slot has not."""
     slot = booted_slot()
+    _refuse_trial(paths, slot)
     agent = Agent(paths)
     worked = agent.what_works()
     with _here(paths, source, progress) as bundle:
@@ -49,6 +51,15 @@ def run(paths: Paths, source: str, progress: Progress, *, restart: bool) -> int:
     else:
         print("the new system is tried at the next restart")
     return Exit.OK
+
+
+def _refuse_trial(paths: Paths, slot: str) -> None:
+    """The idle slot holds the way back of a system on trial, and RAUC notes one thing at a time."""
+    if BootEntries(paths.esp).is_on_trial(slot):
+        raise CliError(
+            f"system {slot} is new and on trial itself: wait some minutes until it is kept "
+            "(`journalctl -u orillo-good`), then update"
+        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from appliance.cli import update_system
-from appliance.cli.errors import CliError
+from appliance.cli.errors import CliError, Exit
 from appliance.host import trial
 from appliance.paths import Paths
 from appliance.trial import Sign
@@ -24,7 +24,11 @@ Rauc = Callable[[str], None]
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.setattr(update_system, "booted_slot", lambda: "a")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
-    return Paths(tmp_path / "device")
+    paths = Paths(tmp_path / "device")
+    entry = paths.esp / "loader/entries/orillo-a.conf"
+    entry.parent.mkdir(parents=True)
+    entry.write_text("title Orillo (a)\nversion 1\nlinux /a/vmlinuz\n")
+    return paths
 
 
 @pytest.fixture
@@ -104,4 +108,15 @@ def test_the_page_of_a_hotel_is_no_bundle(
     rauc(f"touch {tmp_path}/called")
     with pytest.raises(ReleaseError, match="no update bundle"):
         update_system.run(paths, shelf(b"<html>log in</html>" * 20000), _quiet, restart=False)
+    assert not (tmp_path / "called").exists()
+
+
+def test_a_system_on_trial_keeps_its_way_back(paths: Paths, rauc: Rauc, tmp_path: Path) -> None:
+    """In a machine an update on top of an update cost the trial its verdict, and the other system its slot."""
+    entry = paths.esp / "loader/entries/orillo-a.conf"
+    entry.rename(entry.with_name("orillo-a+1-2.conf"))
+    rauc(f"touch {tmp_path}/called")
+    with pytest.raises(CliError, match="system a is new and on trial itself: wait") as refused:
+        update_system.run(paths, f"{tmp_path}/new.raucb", _quiet, restart=False)
+    assert refused.value.code == Exit.CANNOT_RUN
     assert not (tmp_path / "called").exists()
