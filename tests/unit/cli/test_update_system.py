@@ -112,7 +112,7 @@ def test_the_page_of_a_hotel_is_no_bundle(
 
 
 def test_a_system_on_trial_keeps_its_way_back(paths: Paths, rauc: Rauc, tmp_path: Path) -> None:
-    """In a machine an update on top of an update cost the trial its verdict, and the other system its slot."""
+    """An update on top of an update cost the trial its verdict: seen in a machine."""
     entry = paths.esp / "loader/entries/orillo-a.conf"
     entry.rename(entry.with_name("orillo-a+1-2.conf"))
     rauc(f"touch {tmp_path}/called")
