@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.lab.command import LabError, Result
@@ -14,6 +15,10 @@ from tests.lab.wait import until
 _ESCAPES = re.compile(rb"\x1b(\[[0-9;?]*[a-zA-Z]|[()][AB0]|[=>78])")
 #: A terminal's line discipline takes no longer line than this (termios(3), N_TTY).
 _LONGEST_LINE = 4000
+
+
+#: Seconds in which what was typed has an effect, if it has one.
+_TYPED = 30.0
 
 
 class Serial:
@@ -73,11 +78,14 @@ class Serial:
 
     def log_in(self, password: str, seconds: float) -> None:
         """From the terminal, the line that stands for it, or a login prompt, to a shell of root."""
-        # What is typed before somebody reads it is lost.
-        found = self.expect("l to log in|Orillo|login:", seconds)
-        if found != "login:":
+        deadline = time.monotonic() + seconds
+        while (found := self.expect("l to log in|Orillo|login:", deadline - time.monotonic())) != "login:":
             self.send("q" if found == "Orillo" else "l")
-        self.give(password, seconds, prompted=found == "login:")
+            # What is typed before somebody reads it is lost, and a console may start anew meanwhile.
+            with suppress(LabError):
+                self.expect("login:", _TYPED)
+                break
+        self.give(password, seconds, prompted=True)
 
     def give(self, password: str, seconds: float, *, prompted: bool = False) -> None:
         """Log in as root at the prompt that comes, or is there already."""
