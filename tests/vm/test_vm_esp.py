@@ -162,6 +162,7 @@ def test_without_the_interface_nothing_leaves_in_clear(world: World, pods: dict[
     assert not world.wire.lines(_CLEAR, most=5)
 
 
+@pytest.mark.usefixtures("pods")
 def test_purge_leaves_nothing(world: World) -> None:
     """On the machine of the second edge, which has no pod's doings but what the plug-ins made."""
     box = world.boxes[EDGES[1]]
