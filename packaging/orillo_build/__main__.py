@@ -33,9 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Build what is not current; the last line on standard output is the path of the result."""
     here = architecture()
     parser = argparse.ArgumentParser(prog="./dev build", description="Compile the appliance.")
-    machines = list(_ARCHITECTURES)
     parser.add_argument(
-        "--arch", choices=machines, default=here, help="for which machine; default: this one's"
+        "--arch", choices=_ARCHITECTURES, default=here, help="for which machine; default: this one's"
     )
     parser.add_argument("--force", action="store_true", help="build although nothing changed")
     parser.add_argument("--twice", action="store_true", help="in another place too, and compare the bytes")

@@ -31,9 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Make what is asked for; the last line on standard output is the path of the last thing made."""
     here = architecture()
     parser = argparse.ArgumentParser(prog="./dev build", description="Compile the appliance, and pack it.")
-    machines = list(_ARCHITECTURES)
     parser.add_argument(
-        "--arch", choices=machines, default=here, help="for which machine; default: this one's"
+        "--arch", choices=_ARCHITECTURES, default=here, help="for which machine; default: this one's"
     )
     parser.add_argument("--force", action="store_true", help="compile although nothing changed")
     parser.add_argument(

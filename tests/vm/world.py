@@ -168,11 +168,11 @@ def build(namespaces: Namespaces, guests: dict[str, Guest]) -> World:
     started = time.monotonic()
     operator, wire = around(namespaces)
     machines = {name: machine(namespaces, name, found, place(name)[0]) for name, found in guests.items()}
-    world = World(namespaces, operator, wire, {name: Box(machine) for name, machine in machines.items()})
+    world = World(namespaces, operator, wire, {name: Box(made) for name, made in machines.items()})
     try:
-        for name, machine in machines.items():
-            machine.files["state"] = _enrolled(world, name)
-            machine.power_on()
+        for name, made in machines.items():
+            made.files["state"] = _enrolled(world, name)
+            made.power_on()
         with ThreadPoolExecutor(len(machines)) as workers:
             list(workers.map(lambda one: _start(world, one), machines.values()))
     except BaseException:
