@@ -42,6 +42,9 @@ def world(ground: Namespaces) -> Iterator[World]:
     try:
         for name, box in found.boxes.items():
             wait_for(box, f"{name} has a tunnel", tunnels_up, 600)
+        for name in EDGES:
+            # It is chosen a moment after the tunnel is up.
+            wait_for(found.boxes[name], f"{name} has a hub", lambda status: status["hub"] == HUB)
         yield found
     finally:
         found.end()
