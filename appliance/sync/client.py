@@ -30,8 +30,10 @@ class _Http:
         self.where = Place.of(url)
         self._proxy = proxy
         through = httpx.Proxy(proxy.url, headers=proxy.headers) if proxy is not None else None
+        # Connecting is tried twice: on a line that has just come back, the first try may share the fate of
+        # what waits in a router for a neighbour that it is about to give up (ICMP host unreachable).
         transport = httpx.AsyncHTTPTransport(
-            verify=context, socket_options=SOCKET_OPTIONS, retries=0, proxy=through
+            verify=context, socket_options=SOCKET_OPTIONS, retries=1, proxy=through
         )
         self._client = httpx.AsyncClient(base_url=url, transport=transport, trust_env=False)
 

@@ -4,6 +4,7 @@
 Pure: from the library's chain of errors, or from a refusal, to an error of ours.
 """
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -110,8 +111,9 @@ def _network(error: BaseException, where: str) -> ControlError | None:
             return UnreachableError(f"{where} closed the connection: trying again may help")
         case TimeoutError():
             return UnreachableError(f"{where} does not answer in time: check the uplink and firewalls")
-        case OSError() if error.strerror:
-            return UnreachableError(f"no way to {where} ({error.strerror}): check the uplink")
+        case OSError(errno=int(number)) if not isinstance(error, ssl.SSLError):
+            # asyncio's own text says only that connecting failed, and where to.
+            return UnreachableError(f"no way to {where} ({os.strerror(number)}): check the uplink")
     return None
 
 

@@ -11,6 +11,7 @@ import pytest
 from msgspec import structs
 
 from appliance.netcore.charon.events import listen
+from appliance.netcore.charon.listing import AgreedSa
 from appliance.netcore.desired.connections import connections, settings
 from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.values import Address
@@ -191,9 +192,19 @@ async def test_a_dead_address_of_a_hub_lets_the_next_one_have_its_turn(pair: Pai
 
 
 @pytest.mark.lab
-async def test_site_child_that_carries_nothing_of_the_site_is_not_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", [0.0, 0.3], ids=["seen at once", "seen after the next pass"])
+async def test_site_child_that_carries_nothing_of_the_site_is_not_kept(
+    tmp_path: Path, late: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A hub that knows other networks behind the edge agrees to what its probe's child has."""
     with real_pair(tmp_path) as pair:
+        ask = pair.edge.charon.list_agreed
+
+        async def ask_late(connection: str | None = None) -> tuple[AgreedSa, ...]:
+            await asyncio.sleep(late)
+            return await ask(connection)
+
+        monkeypatch.setattr(pair.edge.charon, "list_agreed", ask_late)
         await load(pair.hub)
         name = pair.edge.plan.identity.name
         wrong = dict(settings(connections(pair.hub.plan, pair.hub.facts)[name]))

@@ -172,7 +172,8 @@ class TunnelSteering:
 
     def _forget(self, plan: Plan) -> None:
         reach = self._probes.reach()
-        for action in list(self._attempts):
+        # One that runs may be done as it looks, and still be refused: it would have nowhere to say so.
+        for action in self._attempts.keys() - self._running.keys():
             alive = reach.get(action.connection, Reach()).health is Health.ALIVE
             if action.connection not in plan.peers or (alive and action not in self._steering.actions):
                 del self._attempts[action]

@@ -2,10 +2,12 @@
 """Each way in which the control endpoint can't be asked has words of its own. All on loopback."""
 
 import asyncio
+import errno
 import socket
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,30 @@ async def test_closed_port(paths: Paths) -> None:
         UnreachableError, match=rf"127\.0\.0\.1:{port} refuses connections: .*orillo-cloud serve"
     ):
         await enroll(paths, token_to(f"https://127.0.0.1:{port}"))
+
+
+@pytest.mark.parametrize("in_vain", [1, 2])
+async def test_line_that_has_just_come_back(
+    endpoint: FakeControlEndpoint, paths: Paths, monkeypatch: pytest.MonkeyPatch, in_vain: int
+) -> None:
+    """The first connection is told what a router had found while the line was cut."""
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+    outcomes = [OSError(errno.EHOSTUNREACH, "Connect call failed ('127.0.0.1', 1)")] * in_vain
+
+    async def connect_at_last(*arguments: Any, **options: Any) -> Any:
+        if outcomes:
+            raise outcomes.pop()
+        return await connect(*arguments, **options)
+
+    monkeypatch.setattr(loop, "create_connection", connect_at_last)
+    token = parse_token(endpoint.token("shop1"))
+    if in_vain == 1:
+        assert (await enroll(paths, token)).identity.name == "shop1"
+        return
+    with pytest.raises(UnreachableError, match=r"no way to 127\.0\.0\.1:\d+ \(No route to host\)"):
+        await enroll(paths, token)
+    assert (await enroll(paths, token)).identity.name == "shop1", "the token is still good"
 
 
 async def test_name_that_can_not_be_resolved(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
