@@ -2,8 +2,10 @@
 """The enrolment listener, over real TLS: who comes in, as whom, and who does not."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -14,9 +16,13 @@ from appliance.netcore.plan.signature import verify
 from appliance.netcore.plan.token import Token
 from appliance.netcore.plan.values import decode
 from cloud.ca.keys import new_ec_key
+from cloud.endpoint.enrolment import READY_PATH
 from cloud.enrolment import create_token
+from cloud.replicas.lease import Election
+from cloud.replicas.replica import Replica
 from cloud.source.manifests import read_manifests
 from cloud.store.database import StoreError
+from tests.fakes.kube_api import FakeKubeApi, KubeObjects
 from tests.unit.ca.requests import certificate_in, request_for
 from tests.unit.endpoint.operators import (
     NODES,
@@ -44,6 +50,26 @@ async def test_trust_is_told_to_anyone(operator: Operator) -> None:
     assert trust.cluster == "lab"
     assert trust.ca == (operator.app.issuer.certificate_pem,)
     assert trust.plan_keys == operator.app.plan_key.trusted
+
+
+async def test_replica_is_ready_once_it_has_seen_the_ledger(operator: Operator) -> None:
+    """A Service sends devices only to who is ready: one that knows of no enrolment would refuse them all."""
+
+    async def ready() -> tuple[int, str]:
+        async with operator.client() as client, client.get(operator.enrolment(READY_PATH)) as answer:
+            return answer.status, (await answer.json())["waits_for"]
+
+    assert await ready() == (200, ""), "one that is alone has nobody to wait for"
+    api: Any = FakeKubeApi(KubeObjects(), lambda: asyncio.sleep(0))
+    replica = Replica(operator.app, api, Election(api, "ns", identity="r1"))
+    assert await ready() == (503, "the cluster's Ledgers")
+    following = asyncio.create_task(replica.pages.follow(lambda: None))
+    async with asyncio.timeout(10):
+        while (await ready())[0] != 200:
+            pass
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
 
 
 async def test_leaf_has_the_records_names(operator: Operator) -> None:
