@@ -56,11 +56,14 @@ def _nobody(_: Set[str]) -> None:
 class Cluster(Protocol):
     """What an operator on a Kubernetes cluster shares with the other replicas, and how."""
 
+    async def token(self, token_id: str, secret: str) -> StoredToken:
+        """The token whose secret this is. Raises `TokenRefusedError` and `ApiError`."""
+
     async def redeem(self, token_id: str, secret: str, asked: str) -> StoredToken:
         """Use a token up, given whom its holder wants to be. Raises `TokenRefusedError` and `ApiError`."""
 
-    async def enroll(self, name: str, instance: str, *, alone: bool) -> None:
-        """Make `instance` the valid one of `name`; with `alone`, only if there is none.
+    async def enroll(self, name: str, instance: str, key: str, *, alone: bool) -> None:
+        """Make `instance`, with a key of this fingerprint, the valid one; with `alone`, if there is none.
 
         Raises `TokenRefusedError` and `ApiError`.
         """

@@ -5,13 +5,15 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
 
 from appliance.netcore.plan.exchange import Report, TrustAnswer
 from appliance.netcore.plan.identity import Identity
 from appliance.netcore.plan.token import Token
 from cloud.app import App, Cluster
-from cloud.ca.request import public_key_of, wanted_name
+from cloud.ca.request import fingerprint, public_key_of, wanted_name
 from cloud.planner.inventory import InventoryError
 from cloud.store.tokens import Refused, StoredToken, TokenRefusedError
 
@@ -38,20 +40,42 @@ def create_token(app: App, name: str, life: timedelta, uses: int = 1, *, keep: b
     return token
 
 
+@dataclass(frozen=True)
+class _Wish:
+    """A certificate request, the name that it asks for, and the fingerprint of the key that it is for."""
+
+    request: bytes
+    name: str
+    key: str
+
+    @classmethod
+    def of(cls, request: bytes) -> Self:
+        """Raises `RequestError`."""
+        return cls(request, wanted_name(request), fingerprint(public_key_of(request)))
+
+
 def enroll(app: App, token_id: str, secret: str, request: bytes) -> bytes:
     """Use up a token and issue the leaf of a new instance of its device, in EST's envelope.
 
     The request is looked at first: a device with a broken one keeps its token. A token for many takes no
     name away from a device that has it, or one stolen from a node would be good for the names of all others.
-    Raises `RequestError`, `TokenRefusedError`, and what `App.change` raises; the token is used up only if it
-    returns.
+    Whoever came in by the token and asks again with the same key, because the answer was lost, is answered
+    again. Raises `RequestError`, `TokenRefusedError`, and what `App.change` raises; the token is used up only
+    if it returns.
     """
-    public_key_of(request)
-    asked = wanted_name(request)
+    wish = _Wish.of(request)
+    token = app.store.tokens.find(token_id, secret)
+    if (identity := _came_in(app, token, wish)) is not None:
+        return _leaf(app, token, identity, wish)
     now = app.now()
     with app.change("enrolment"):
-        token = app.store.tokens.redeem(token_id, secret, now, asked)
-        return _let_in(app, token, asked, request)
+        token = app.store.tokens.redeem(token_id, secret, now, wish.name)
+        name = token.name_for(wish.name)
+        if token.for_many and app.store.devices.valid_instance(name):
+            raise TokenRefusedError(Refused.TAKEN)
+        identity = app.identity(name, secrets.token_hex(4))
+        app.store.devices.enroll(name, identity.instance, now, wish.key)
+        return _leaf(app, token, identity, wish)
 
 
 async def enroll_at(app: App, cluster: Cluster, token_id: str, secret: str, request: bytes) -> bytes:
@@ -60,19 +84,31 @@ async def enroll_at(app: App, cluster: Cluster, token_id: str, secret: str, requ
     The token is used up first: what fails then costs one use. Raises `TokenRefusedError`, `RequestError` and
     `ApiError`.
     """
-    public_key_of(request)
-    asked = wanted_name(request)
-    token = await _redeem(app, cluster, token_id, secret, asked)
-    name = token.admit(asked, app.now())
-    identity = app.identity(name, secrets.token_hex(4))
-    await cluster.enroll(name, identity.instance, alone=token.for_many)
-    leaf = app.issuer.issue(request, identity, app.now())
-    log.info("event=enrolled device=%s instance=%s token=%s", name, identity.instance, token.id)
-    return leaf
+    wish = _Wish.of(request)
+    token = await _find(app, cluster, token_id, secret)
+    if token.used:
+        # It may have come in at another replica, a moment ago.
+        await cluster.look(token.name_for(wish.name))
+    if (identity := _came_in(app, token, wish)) is not None:
+        return _leaf(app, token, identity, wish)
+    token = await _redeem(app, cluster, token_id, secret, wish.name)
+    identity = app.identity(token.name_for(wish.name), secrets.token_hex(4))
+    await cluster.enroll(identity.name, identity.instance, wish.key, alone=token.for_many)
+    return _leaf(app, token, identity, wish)
+
+
+async def _find(app: App, cluster: Cluster, token_id: str, secret: str) -> StoredToken:
+    """A token of the cluster's, or one of our own store from before it followed a cluster."""
+    try:
+        return app.store.tokens.find(token_id, secret)
+    except TokenRefusedError as error:
+        if error.reason is not Refused.UNKNOWN:
+            raise
+    return await cluster.token(token_id, secret)
 
 
 async def _redeem(app: App, cluster: Cluster, token_id: str, secret: str, asked: str) -> StoredToken:
-    """A token of the cluster's, or one of our own store from before it followed a cluster."""
+    """The token of `_find`, used up once."""
     try:
         with app.store.transaction():
             return app.store.tokens.redeem(token_id, secret, app.now(), asked)
@@ -82,16 +118,18 @@ async def _redeem(app: App, cluster: Cluster, token_id: str, secret: str, asked:
     return await cluster.redeem(token_id, secret, asked)
 
 
-def _let_in(app: App, token: StoredToken, asked: str, request: bytes) -> bytes:
-    """Make the holder of a token that was just used up the valid instance of its device; its leaf."""
-    now = app.now()
-    name = token.admit(asked, now)
-    if token.for_many and app.store.devices.valid_instance(name):
-        raise TokenRefusedError(Refused.TAKEN)
-    identity = app.identity(name, secrets.token_hex(4))
-    app.store.devices.enroll(name, identity.instance, now)
-    leaf = app.issuer.issue(request, identity, now)
-    log.info("event=enrolled device=%s instance=%s token=%s", name, identity.instance, token.id)
+def _came_in(app: App, token: StoredToken, wish: _Wish) -> Identity | None:
+    """Who asks, if it came in by a use of this token with the same key, and is not shut out since."""
+    if not token.used or token.expires <= app.now():
+        return None
+    name = token.name_for(wish.name)
+    instance = app.store.devices.instance_with(name, wish.key)
+    return app.identity(name, instance) if instance is not None else None
+
+
+def _leaf(app: App, token: StoredToken, identity: Identity, wish: _Wish) -> bytes:
+    leaf = app.issuer.issue(wish.request, identity, app.now())
+    log.info("event=enrolled device=%s instance=%s token=%s", identity.name, identity.instance, token.id)
     return leaf
 
 

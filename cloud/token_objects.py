@@ -48,16 +48,18 @@ async def redeem(api: Api, token_id: str, secret: str, asked: str, now: datetime
 
     Whoever is refused learns what became of a token only if he holds its secret.
     """
-    if not is_object_name(token_id):
-        raise TokenRefusedError(Refused.UNKNOWN)
     for _ in range(_TRIES):
         found = await _find(api, token_id, secret)
-        spec, status = found.spec, found.status
-        token = StoredToken(token_id, spec.name, spec.expires, status.last_used, spec.uses, status.used)
+        token = _stored(found)
         token.admit(asked, now)
         if await _count(api, token, found.metadata.resource_version, now):
             return token
     raise ApiError(f"EnrollToken {token_id} is changed by others all the time: try again", _CONFLICT)
+
+
+async def find(api: Api, token_id: str, secret: str) -> StoredToken:
+    """The token whose secret this is. Raises `TokenRefusedError` and `ApiError`."""
+    return _stored(await _find(api, token_id, secret))
 
 
 async def add(api: Api, body: dict[str, Any]) -> None:
@@ -70,10 +72,7 @@ async def tokens(api: Api) -> list[StoredToken]:
     found = []
     for raw in (await api.list(PATH)).items:
         with suppress(msgspec.ValidationError):
-            one = decode(bytes(raw), _Found)
-            spec, status = one.spec, one.status
-            values = (spec.name, spec.expires, status.last_used, spec.uses, status.used)
-            found.append(StoredToken(one.metadata.name, *values))
+            found.append(_stored(decode(bytes(raw), _Found)))
     return sorted(found, key=lambda token: (token.expires, token.id), reverse=True)
 
 
@@ -90,7 +89,14 @@ async def forget(api: Api, token_id: str) -> bool:
     return True
 
 
+def _stored(found: _Found) -> StoredToken:
+    spec, status = found.spec, found.status
+    return StoredToken(found.metadata.name, spec.name, spec.expires, status.last_used, spec.uses, status.used)
+
+
 async def _find(api: Api, token_id: str, secret: str) -> _Found:
+    if not is_object_name(token_id):
+        raise TokenRefusedError(Refused.UNKNOWN)
     try:
         found = decode(await api.get(f"{PATH}/{token_id}"), _Found)
     except ApiError as error:

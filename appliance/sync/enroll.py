@@ -12,25 +12,24 @@ from appliance.sync.identity import DeviceIdentity, TrustFile, commit, staging, 
 from appliance.sync.identity_keys import (
     fingerprint,
     make_csr,
-    new_key,
     read_certificates,
     read_new_leaf,
 )
-from appliance.sync.pending import forget_next_key, shown_key
+from appliance.sync.pending import forget_next_key, next_key
 from appliance.sync.proxy import Proxy, proxy_of
 
 
 async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
     """Redeem the token for a key of ours, and keep what comes back in place of any identity before.
 
-    The key is the one whose fingerprint was shown before, if one was. `name` says who this is to a token for
-    several devices; one for a single device knows it. Raises `DoorError`; then everything is as it was,
-    except that the token may be spent.
+    `name` says who this is to a token for several devices; one for a single device knows it. Raises
+    `DoorError`; then everything is as it was, but for the key that the next try is made with: if the token
+    was spent on an answer that was lost, it is good for that key again.
     """
     proxy = proxy_of(paths)
     ca = await _pinned_ca(token, proxy)
     with staging(paths) as staged:
-        key = shown_key(paths) or new_key()
+        key = next_key(paths)
         write_key(staged, key)
         async with verified(token, ca, proxy) as client:
             # Asked first: should it fail, the token is still good.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The key that the next enrolment will ask a certificate for.
 
-It is made when somebody wants to compare its fingerprint, and kept until an enrolment succeeds with it: what
-was read from the screen must be what the operator sees in the request, also at a second try. An enrolment
-that nobody compares anything for makes a key of its own, of which a refusal leaves nothing.
+It is kept until an enrolment succeeds with it: what was read from the screen must be what the operator sees
+in the request, also at a second try. And where the answer was lost on a weak line, it is by its key that the
+operator knows again whom it has let in by the token.
 """
 
 from pathlib import Path
@@ -16,20 +16,9 @@ from appliance.sync.errors import IdentityError
 from appliance.sync.identity_keys import key_fingerprint, new_key
 
 
-def shown_key(paths: Paths) -> bytes | None:
-    """The key (PEM) whose fingerprint was shown to somebody; None if none was. Raises `DoorError`."""
-    kept = read(_path(paths))
-    try:
-        if kept is not None:
-            key_fingerprint(kept)
-    except IdentityError:
-        return None
-    return kept
-
-
 def next_key(paths: Paths) -> bytes:
-    """The same, made now if there is none that can be read. Raises `DoorError`."""
-    kept = shown_key(paths)
+    """The key (PEM), made now if there is none that can be read. Raises `DoorError`."""
+    kept = _kept(paths)
     if kept is None:
         kept = new_key()
         write_atomic(_path(paths), kept, 0o600)
@@ -44,6 +33,16 @@ def forget_next_key(paths: Paths) -> None:
 def keys(paths: Paths) -> Keys:
     """The fingerprints of both keys, of the one in use as far as it can be read. Raises `DoorError`."""
     return Keys(next=key_fingerprint(next_key(paths)), current=_current(paths))
+
+
+def _kept(paths: Paths) -> bytes | None:
+    kept = read(_path(paths))
+    try:
+        if kept is not None:
+            key_fingerprint(kept)
+    except IdentityError:
+        return None
+    return kept
 
 
 def _current(paths: Paths) -> str:

@@ -3,10 +3,12 @@
 
 import base64
 import binascii
+import hashlib
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 
@@ -30,6 +32,11 @@ def public_key_of(body: bytes) -> EllipticCurvePublicKey:
     if not valid:
         raise RequestError("the certificate request is not signed by the key that it is for")
     return key
+
+
+def fingerprint(key: EllipticCurvePublicKey) -> str:
+    """SHA-256 of the SubjectPublicKeyInfo, in hex: what a device shows of its key before it enrols."""
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def wanted_name(body: bytes) -> str:

@@ -35,11 +35,15 @@ class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Enrolment(_Part, frozen=True):
-    """One instance of a device: since when it is enrolled, and since when it is not valid any more."""
+    """One instance of a device: since when it is enrolled, and since when it is not valid any more.
+
+    `key` is the fingerprint of the one that it enrolled with; empty if an older operator let it in.
+    """
 
     instance: str
     at: datetime
     revoked: datetime | None = None
+    key: str = ""
 
 
 class Record(_Part, frozen=True):
@@ -64,9 +68,10 @@ class Record(_Part, frozen=True):
         """The same device with these prefixes and addresses."""
         return replace(self, prefixes=allocation.prefixes, overlay=allocation.overlay)
 
-    def enrolled(self, instance: str, now: datetime) -> "Record":
+    def enrolled(self, instance: str, now: datetime, key: str) -> "Record":
         """`instance` is the valid one from now on, and its predecessor is revoked."""
-        return replace(self, enrolments=(*self.shut_out(now).enrolments, Enrolment(instance, now)))
+        newest = Enrolment(instance, now, key=key)
+        return replace(self, enrolments=(*self.shut_out(now).enrolments, newest))
 
     def shut_out(self, now: datetime) -> "Record":
         """No instance is valid any more."""

@@ -82,14 +82,17 @@ class Replica:
         finally:
             await self._end()
 
+    async def token(self, token_id: str, secret: str) -> StoredToken:
+        return await token_objects.find(self._api, token_id, secret)
+
     async def redeem(self, token_id: str, secret: str, asked: str) -> StoredToken:
         return await token_objects.redeem(self._api, token_id, secret, asked, self._app.now())
 
-    async def enroll(self, name: str, instance: str, *, alone: bool) -> None:
+    async def enroll(self, name: str, instance: str, key: str, *, alone: bool) -> None:
         def edit(record: Record) -> Record:
             if alone and record.valid:
                 raise TokenRefusedError(Refused.TAKEN)
-            return record.enrolled(instance, self._app.now())
+            return record.enrolled(instance, self._app.now(), key)
 
         await self._change_record(name, edit)
 

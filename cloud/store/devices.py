@@ -60,12 +60,23 @@ class Devices:
             "SELECT name, instance FROM devices WHERE revoked_at > ? ORDER BY name, instance", to_text(moment)
         )
 
-    def enroll(self, name: str, instance: str, now: datetime) -> None:
-        """Make `instance` the valid one of `name`; its predecessor is revoked."""
+    def instance_with(self, name: str, key: str) -> str | None:
+        """The valid instance of `name`, if it enrolled with the key of this fingerprint."""
+        statement = "SELECT instance FROM devices WHERE name = ? AND key = ? AND revoked_at IS NULL"
+        rows = self._database.rows(statement, name, key)
+        return str(rows[0][0]) if rows else None
+
+    def enroll(self, name: str, instance: str, now: datetime, key: str) -> None:
+        """Make `instance`, with the key of this fingerprint, the valid one of `name`.
+
+        Its predecessor is revoked.
+        """
         self.revoke(name, now)
         self._told(name)
-        values = (name, instance, to_text(now))
-        self._database.run("INSERT INTO devices VALUES (?, ?, ?, NULL, NULL, NULL)", *values)
+        values = (name, instance, to_text(now), key)
+        self._database.run(
+            "INSERT INTO devices (name, instance, enrolled_at, key) VALUES (?, ?, ?, ?)", *values
+        )
 
     def revoke(self, name: str, now: datetime) -> bool:
         """Make the valid instance of `name` invalid; whether there was one."""
@@ -84,20 +95,22 @@ class Devices:
         for each in sorted(enrolments, key=lambda each: each.revoked is None):  # one is valid at any moment
             revoked = to_text(each.revoked) if each.revoked else None
             self._database.run(
-                "INSERT INTO devices VALUES (?, ?, ?, NULL, ?, NULL) "
+                "INSERT INTO devices (name, instance, enrolled_at, revoked_at, key) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (name, instance) DO UPDATE SET revoked_at = excluded.revoked_at",
                 name,
                 each.instance,
                 to_text(each.at),
                 revoked,
+                each.key,
             )
 
     def enrolments(self) -> dict[str, tuple[Enrolment, ...]]:
         """Every enrolment of each name, the oldest first."""
         found: dict[str, tuple[Enrolment, ...]] = {}
-        statement = "SELECT name, instance, enrolled_at, revoked_at FROM devices ORDER BY name, enrolled_at"
-        for name, instance, at, revoked in self._database.rows(statement):
-            one = Enrolment(instance, to_time(at), to_time(revoked) if revoked else None)
+        columns = "name, instance, enrolled_at, revoked_at, key"
+        statement = f"SELECT {columns} FROM devices ORDER BY name, enrolled_at"  # noqa: S608
+        for name, instance, at, revoked, key in self._database.rows(statement):
+            one = Enrolment(instance, to_time(at), to_time(revoked) if revoked else None, key)
             found[name] = (*found.get(name, ()), one)
         return found
 

@@ -60,6 +60,10 @@ class StoredToken:
             raise TokenRefusedError(Refused.USED)
         if self.expires <= now:
             raise TokenRefusedError(Refused.EXPIRED)
+        return self.name_for(asked)
+
+    def name_for(self, asked: str) -> str:
+        """The same, also if the token is used up or has expired. Raises `TokenRefusedError`."""
         if not self.for_many:
             return self.name
         if not is_name(asked) or not fnmatchcase(asked, self.name):
@@ -90,17 +94,23 @@ class Tokens:
         rows = self._database.rows(f"SELECT {_COLUMNS} FROM tokens ORDER BY expires_at DESC, id")  # noqa: S608
         return [_token(*row) for row in rows]
 
-    def redeem(self, token_id: str, secret: str, now: datetime, asked: str = "") -> StoredToken:
-        """Use the token up, once; what it was before. Raises `TokenRefusedError`.
+    def find(self, token_id: str, secret: str) -> StoredToken:
+        """The token whose secret this is; what became of one is told to its holder only.
 
-        It stands in the transaction that enrols the device. What became of a token is told to its holder
-        only. `asked` is whom the holder wants to be.
+        Raises `TokenRefusedError`.
         """
         statement = f"SELECT secret_hash, {_COLUMNS} FROM tokens WHERE id = ?"  # noqa: S608
         found = self._database.rows(statement, token_id)
         if not found or not hmac.compare_digest(found[0][0], _hash(secret)):
             raise TokenRefusedError(Refused.UNKNOWN)
-        token = _token(*found[0][1:])
+        return _token(*found[0][1:])
+
+    def redeem(self, token_id: str, secret: str, now: datetime, asked: str = "") -> StoredToken:
+        """Use the token up, once; what it was before. Raises `TokenRefusedError`.
+
+        It stands in the transaction that enrols the device. `asked` is whom the holder wants to be.
+        """
+        token = self.find(token_id, secret)
         token.admit(asked, now)
         self._database.run(
             "UPDATE tokens SET used = used + 1, used_at = ? WHERE id = ?", to_text(now), token_id

@@ -93,7 +93,7 @@ def enrol_without_device(paths: CloudPaths, names: list[str]) -> None:
     try:
         with app.change("bench"):
             for name in names:
-                app.store.devices.enroll(name, secrets.token_hex(4), app.now())
+                app.store.devices.enroll(name, secrets.token_hex(4), app.now(), "")
     finally:
         app.store.close()
 

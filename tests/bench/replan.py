@@ -98,7 +98,7 @@ def _fill(app: App, _: int) -> None:
     with app.change("bench"):
         app.store.objects.put(manifests)
         for name in names + cloud:
-            app.store.devices.enroll(name, "0a1b2c3d", app.now())
+            app.store.devices.enroll(name, "0a1b2c3d", app.now(), "")
 
 
 def _edge(name: str, site: str = "") -> Manifest:

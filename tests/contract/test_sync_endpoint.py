@@ -21,6 +21,7 @@ from appliance.netcore.plan.exchange import (
 from appliance.netcore.plan.signature import verify
 from appliance.netcore.plan.token import Token, parse_token
 from appliance.paths import Paths
+from appliance.sync.client import EnrolClient
 from appliance.sync.control import ControlClient
 from appliance.sync.enroll import enroll
 from appliance.sync.errors import IdentityError, RefusedError, TlsError, UnreachableError
@@ -170,7 +171,7 @@ async def test_enrolment_leaves_a_whole_identity(world: World, paths: Paths) -> 
 
 
 @pytest.mark.parametrize("code", [TOKEN_UNKNOWN, TOKEN_USED, TOKEN_EXPIRED])
-async def test_bad_token_has_its_own_message_and_leaves_nothing(
+async def test_bad_token_has_its_own_message_and_leaves_no_identity(
     world: World, paths: Paths, code: str
 ) -> None:
     token = world.token("shop1", timedelta(seconds=-1) if code == TOKEN_EXPIRED else timedelta(hours=1))
@@ -184,7 +185,52 @@ async def test_bad_token_has_its_own_message_and_leaves_nothing(
     assert "orillo-cloud token create" in str(refused.value)
     assert token.secret not in str(refused.value)
     assert load_identity(paths) is None
-    assert list(paths.state.iterdir()) == []
+    assert [left.name for left in paths.state.iterdir()] == ["next-key.pem"]
+
+
+async def lost_answer(paths: Paths, token: Token, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An enrolment whose request arrives, and whose answer does not."""
+    ask = EnrolClient.enrol
+
+    async def ask_in_vain(self: EnrolClient, csr: bytes) -> bytes:
+        await ask(self, csr)
+        raise UnreachableError("the line is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EnrolClient, "enrol", ask_in_vain)
+        with pytest.raises(UnreachableError):
+            await enroll(paths, token)
+    assert load_identity(paths) is None
+
+
+async def test_answer_that_was_lost_is_given_again(
+    world: World, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a weak line would cost the token, and somebody a way to the site."""
+    token = world.token("shop1")
+    await lost_answer(paths, token, monkeypatch)
+    with pytest.raises(RefusedError) as refused:
+        await enroll(Paths(paths.root / "thief"), token)
+    assert refused.value.code == TOKEN_USED
+    device = await enroll(paths, token)
+    world.change()
+    client = ControlClient(device)
+    assert await client.plan(None, wait=0)
+    await client.close()
+    with pytest.raises(RefusedError) as refused:
+        await enroll(paths, token)
+    assert refused.value.code == TOKEN_USED, "with its answer the key is in use, and the token at its end"
+
+
+async def test_who_was_shut_out_is_not_answered_again(
+    world: World, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = world.token("shop1")
+    await lost_answer(paths, token, monkeypatch)
+    world.revoke("shop1")
+    with pytest.raises(RefusedError) as refused:
+        await enroll(paths, token)
+    assert refused.value.code == TOKEN_USED
 
 
 async def test_foreign_ca_is_refused_before_the_token_is_sent(world: World, paths: Paths) -> None:

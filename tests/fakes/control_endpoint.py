@@ -20,7 +20,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    pkcs7,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from appliance.netcore.plan.exchange import (
@@ -142,7 +148,8 @@ class TokenRecord:
     secret: str
     name: str
     expires: datetime
-    used: bool = False
+    #: The public key (PEM) of who came in by it.
+    used_by: bytes = b""
 
 
 class RefusedError(Exception):
@@ -280,14 +287,17 @@ class FakeControlEndpoint:
         record = self.tokens.get(token_id)
         if record is None or record.secret != secret:
             raise RefusedError(401, TOKEN_UNKNOWN)
-        if record.used:
+        key = _requested_key(await request.read())
+        asks = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        again = record.used_by == asks and record.name in self.valid
+        if record.used_by and not again:
             raise RefusedError(401, TOKEN_USED)
         if record.expires <= datetime.now(UTC):
             raise RefusedError(401, TOKEN_EXPIRED)
-        key = _requested_key(await request.read())
-        record.used = True
-        identity = Identity(CLUSTER, record.name, f"{len(self.tokens):08x}")
-        self.valid[record.name] = identity
+        record.used_by = asks
+        if not again:
+            self.valid[record.name] = Identity(CLUSTER, record.name, f"{len(self.tokens):08x}")
+        identity = self.valid[record.name]
         return _certificates(self.ca.device(key, identity, self.leaf_life))
 
     async def _plan(self, request: web.Request) -> web.Response:

@@ -115,6 +115,27 @@ async def test_a_token_for_many_lets_in_as_many_as_it_says(operator: Operator) -
     assert len(operator.app.store.devices.valid()) == 5
 
 
+async def test_one_of_many_is_answered_again_and_counted_once(tmp_path: Path) -> None:
+    clock = Clock()
+    async with running(tmp_path, clock) as operator, operator.client() as client:
+        token = create_token(operator.app, "node-*", timedelta(hours=1), uses=2)
+        first = request_for(new_ec_key(), "node-1")
+
+        async def ask(request: bytes) -> str:
+            answer = await ask_to_enroll(client, operator, token, request)
+            if answer.status != 200:
+                return str((await answer.json())["error"])
+            return certificate_in(await answer.read()).subject.rfc4514_string()
+
+        names = [await ask(first), await ask(request_for(new_ec_key(), "node-2")), await ask(first)]
+        assert names == ["CN=node-1", "CN=node-2", "CN=node-1"]
+        (kept,) = operator.app.store.tokens.all()
+        assert kept.used == 2
+        assert len(operator.app.store.devices.latest()) == 2
+        clock.pass_by(timedelta(hours=1))
+        assert await ask(first) == "token-used", "an answer that was lost is not asked for an hour later"
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [({"secret": "guess"}, "token-unknown"), ({"id": "00000000"}, "token-unknown"), ({}, "token-expired")],

@@ -137,7 +137,8 @@ class Bench:
                     if replica.shared.leads:
                         replica._step_down()
                 case "enroll":
-                    await replica.enroll(SHOPS[number % 6], f"i{len(self.server.history)}", alone=False)
+                    instance = f"i{len(self.server.history)}"
+                    await replica.enroll(SHOPS[number % 6], instance, "key", alone=False)
                 case "revoke":
                     await replica.revoke(SHOPS[number % 6])
                 case "node":
@@ -272,7 +273,7 @@ async def test_a_device_that_is_ahead_is_numbered_on(tmp_path: Path) -> None:
         for replica in (leader, other):
             bench.mirror(replica._app)
         await leader._take_over()
-        await other.enroll("shop0", "i1", alone=False)
+        await other.enroll("shop0", "i1", "key", alone=False)
         await until(lambda: other._app.offer("shop0").plan, "it has a plan")
         await other.has("shop0", 41)
         await until(lambda: bench.rules.heads["shop0"].generation == 42, "its plan is numbered on")

@@ -50,7 +50,7 @@ def test_everything_survives_a_restart(path: Path) -> None:
     with closing(Store.open(path)) as store, store.transaction():
         store.objects.put([SHOP1])
         store.tokens.add("id", "secret", "shop1", NOW + HOUR)
-        store.devices.enroll("shop1", "0a1b2c3d", NOW)
+        store.devices.enroll("shop1", "0a1b2c3d", NOW, "key")
         store.allocations.put({"shop1": ALLOCATION})
         store.plans.put(StoredPlan("shop1", 3, "digest", "fingerprint", b"{}"))
     with closing(Store.open(path)) as store:
@@ -142,17 +142,19 @@ def test_secrets_are_not_in_the_store(store: Store, path: Path) -> None:
 
 
 def test_successor_revokes_its_predecessor(store: Store) -> None:
-    store.devices.enroll("shop1", "11111111", NOW)
-    store.devices.enroll("shop1", "22222222", NOW + HOUR)
+    store.devices.enroll("shop1", "11111111", NOW, "key")
+    store.devices.enroll("shop1", "22222222", NOW + HOUR, "other")
     assert store.devices.valid() == {"shop1": "22222222"}
     assert store.devices.valid_instance("shop1") == "22222222"
     assert store.devices.revoked_since(NOW) == [("shop1", "11111111")]
     assert store.devices.revoked_since(NOW + HOUR) == []
     assert store.devices.latest()["shop1"].instance == "22222222"
+    assert store.devices.instance_with("shop1", "other") == "22222222"
+    assert store.devices.instance_with("shop1", "key") is None, "its key came in, and was shut out"
 
 
 def test_revoked_device_is_still_listed(store: Store) -> None:
-    store.devices.enroll("shop1", "11111111", NOW)
+    store.devices.enroll("shop1", "11111111", NOW, "key")
     assert store.devices.revoke("shop1", NOW)
     assert not store.devices.revoke("shop1", NOW)
     assert store.devices.valid_instance("shop1") is None
@@ -160,7 +162,7 @@ def test_revoked_device_is_still_listed(store: Store) -> None:
 
 
 def test_report_goes_to_its_instance(store: Store) -> None:
-    store.devices.enroll("shop1", "11111111", NOW)
+    store.devices.enroll("shop1", "11111111", NOW, "key")
     report = Report(
         identity=Identity("lab", "shop1", "11111111"),
         agent="0.1.0",
@@ -182,7 +184,7 @@ def test_allocations_of_the_gone_are_kept(store: Store) -> None:
 
 def test_older_store_is_brought_forward_with_a_backup(path: Path) -> None:
     with closing(Store.open(path)) as store:
-        store.devices.enroll("shop1", "11111111", NOW)
+        store.devices.enroll("shop1", "11111111", NOW, "key")
     further = (*MIGRATIONS, "ALTER TABLE devices ADD COLUMN note TEXT NOT NULL DEFAULT 'none'")
     with closing(Database.open(path, further)) as database:
         assert database.rows("SELECT name, note FROM devices") == [("shop1", "none")]

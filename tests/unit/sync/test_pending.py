@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from appliance.paths import Paths
 from appliance.sync.identity_keys import make_csr
-from appliance.sync.pending import forget_next_key, keys, next_key, shown_key
+from appliance.sync.pending import forget_next_key, keys, next_key
 
 
 def test_the_fingerprint_is_that_of_the_request(tmp_path: Path) -> None:
@@ -19,13 +19,6 @@ def test_the_fingerprint_is_that_of_the_request(tmp_path: Path) -> None:
     request = x509.load_der_x509_csr(base64.b64decode(make_csr(next_key(paths))))
     public = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert hashlib.sha256(public).hexdigest() == shown
-
-
-def test_what_nobody_saw_is_not_kept(tmp_path: Path) -> None:
-    assert shown_key(Paths(tmp_path)) is None
-    assert not Paths(tmp_path).state.exists()
-    made = next_key(Paths(tmp_path))
-    assert shown_key(Paths(tmp_path)) == made
 
 
 def test_it_stays_the_same_until_it_is_used(tmp_path: Path) -> None:
