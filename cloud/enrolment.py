@@ -42,16 +42,15 @@ def create_token(app: App, name: str, life: timedelta, uses: int = 1, *, keep: b
 
 @dataclass(frozen=True)
 class _Wish:
-    """A certificate request, the name that it asks for, and the fingerprint of the key that it is for."""
+    """What a certificate request is for: the name that it asks for, and its key's fingerprint."""
 
-    request: bytes
     name: str
     key: str
 
     @classmethod
     def of(cls, request: bytes) -> Self:
         """Raises `RequestError`."""
-        return cls(request, wanted_name(request), fingerprint(public_key_of(request)))
+        return cls(wanted_name(request), fingerprint(public_key_of(request)))
 
 
 def enroll(app: App, token_id: str, secret: str, request: bytes) -> bytes:
@@ -66,7 +65,7 @@ def enroll(app: App, token_id: str, secret: str, request: bytes) -> bytes:
     wish = _Wish.of(request)
     token = app.store.tokens.find(token_id, secret)
     if (identity := _came_in(app, token, wish)) is not None:
-        return _leaf(app, token, identity, wish)
+        return app.issuer.issue(request, identity, app.now())
     now = app.now()
     with app.change("enrolment"):
         token = app.store.tokens.redeem(token_id, secret, now, wish.name)
@@ -75,7 +74,7 @@ def enroll(app: App, token_id: str, secret: str, request: bytes) -> bytes:
             raise TokenRefusedError(Refused.TAKEN)
         identity = app.identity(name, secrets.token_hex(4))
         app.store.devices.enroll(name, identity.instance, now, wish.key)
-        return _leaf(app, token, identity, wish)
+        return _leaf(app, token, identity, request)
 
 
 async def enroll_at(app: App, cluster: Cluster, token_id: str, secret: str, request: bytes) -> bytes:
@@ -90,11 +89,11 @@ async def enroll_at(app: App, cluster: Cluster, token_id: str, secret: str, requ
         # It may have come in at another replica, a moment ago.
         await cluster.look(token.name_for(wish.name))
     if (identity := _came_in(app, token, wish)) is not None:
-        return _leaf(app, token, identity, wish)
+        return app.issuer.issue(request, identity, app.now())
     token = await _redeem(app, cluster, token_id, secret, wish.name)
     identity = app.identity(token.name_for(wish.name), secrets.token_hex(4))
     await cluster.enroll(identity.name, identity.instance, wish.key, alone=token.for_many)
-    return _leaf(app, token, identity, wish)
+    return _leaf(app, token, identity, request)
 
 
 async def _find(app: App, cluster: Cluster, token_id: str, secret: str) -> StoredToken:
@@ -124,11 +123,14 @@ def _came_in(app: App, token: StoredToken, wish: _Wish) -> Identity | None:
         return None
     name = token.name_for(wish.name)
     instance = app.store.devices.instance_with(name, wish.key)
-    return app.identity(name, instance) if instance is not None else None
+    if instance is None:
+        return None
+    log.info("event=answered-again device=%s instance=%s token=%s", name, instance, token.id)
+    return app.identity(name, instance)
 
 
-def _leaf(app: App, token: StoredToken, identity: Identity, wish: _Wish) -> bytes:
-    leaf = app.issuer.issue(wish.request, identity, app.now())
+def _leaf(app: App, token: StoredToken, identity: Identity, request: bytes) -> bytes:
+    leaf = app.issuer.issue(request, identity, app.now())
     log.info("event=enrolled device=%s instance=%s token=%s", identity.name, identity.instance, token.id)
     return leaf
 
