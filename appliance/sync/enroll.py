@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enrolment: from a token to an identity on disk, or to nothing at all (RFC 7030, sections 4.1 and 4.2)."""
 
-from contextlib import suppress
-
-from appliance.netcore.errors import DoorError
 from appliance.netcore.plan.token import Token
 from appliance.paths import Paths
 from appliance.sync.client import unverified, verified
@@ -15,7 +12,7 @@ from appliance.sync.identity_keys import (
     read_certificates,
     read_new_leaf,
 )
-from appliance.sync.pending import forget_next_key, next_key
+from appliance.sync.pending import key_to_ask_with
 from appliance.sync.proxy import Proxy, proxy_of
 
 
@@ -23,13 +20,12 @@ async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
     """Redeem the token for a key of ours, and keep what comes back in place of any identity before.
 
     `name` says who this is to a token for several devices; one for a single device knows it. Raises
-    `DoorError`; then everything is as it was, but for the key that the next try is made with: if the token
-    was spent on an answer that was lost, it is good for that key again.
+    `DoorError`; then everything is as it was. Only if no answer came, the key stays for the next try: should
+    the token be spent, it is good for that key again.
     """
     proxy = proxy_of(paths)
     ca = await _pinned_ca(token, proxy)
-    with staging(paths) as staged:
-        key = next_key(paths)
+    with key_to_ask_with(paths) as key, staging(paths) as staged:
         write_key(staged, key)
         async with verified(token, ca, proxy) as client:
             # Asked first: should it fail, the token is still good.
@@ -44,11 +40,7 @@ async def enroll(paths: Paths, token: Token, name: str = "") -> DeviceIdentity:
             not_before=leaf.not_before,
             not_after=leaf.not_after,
         )
-        device = commit(paths, staged, stored, leaf.pem, [text.encode() for text in trust.ca])
-    with suppress(DoorError):
-        # Left behind it would only be this identity's own key once more.
-        forget_next_key(paths)
-    return device
+        return commit(paths, staged, stored, leaf.pem, [text.encode() for text in trust.ca])
 
 
 async def _pinned_ca(token: Token, proxy: Proxy | None) -> tuple[bytes, ...]:

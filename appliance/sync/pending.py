@@ -3,17 +3,42 @@
 
 It is kept until an enrolment succeeds with it: what was read from the screen must be what the operator sees
 in the request, also at a second try. And where the answer was lost on a weak line, it is by its key that the
-operator knows again whom it has let in by the token.
+operator knows again whom it has let in by the token. A token that is refused leaves nothing of a key that
+was made for it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from appliance.netcore.errors import DoorError
 from appliance.netcore.kernel.files import read, remove, write_atomic
+from appliance.netcore.plan.exchange import NAME_TAKEN, TOKEN_EXPIRED, TOKEN_NAME, TOKEN_UNKNOWN, TOKEN_USED
 from appliance.paths import Paths
 from appliance.status.views import Keys
-from appliance.sync.errors import IdentityError
+from appliance.sync.errors import IdentityError, RefusedError
 from appliance.sync.identity_keys import key_fingerprint, new_key
+
+_REFUSALS = (TOKEN_UNKNOWN, TOKEN_USED, TOKEN_EXPIRED, TOKEN_NAME, NAME_TAKEN)
+
+
+@contextmanager
+def key_to_ask_with(paths: Paths) -> Iterator[bytes]:
+    """The next key, for one enrolment: it is in use after this, or kept for another try, or refused.
+
+    Raises `DoorError`.
+    """
+    was_kept = _kept(paths) is not None
+    key = next_key(paths)
+    try:
+        yield key
+    except RefusedError as error:
+        if error.code in _REFUSALS and not was_kept:
+            forget_next_key(paths)
+        raise
+    with suppress(DoorError):
+        # Left behind it would only be this identity's own key once more.
+        forget_next_key(paths)
 
 
 def next_key(paths: Paths) -> bytes:
