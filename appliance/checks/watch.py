@@ -51,6 +51,7 @@ class Watch:
         self._deep_due = 0.0
         self._said: frozenset[Key] = frozenset()
         self._held_then: tuple[State, int, bool] | None = None
+        self._who: object = None
 
     def changed(self) -> None:
         """The agent knows something new."""
@@ -77,6 +78,9 @@ class Watch:
         """One look, as deep as is called for, and its conclusions."""
         now = self._clock()
         snapshot, held = self._look()
+        if snapshot.identity != self._who:
+            # What was found of nobody, or of somebody else, says nothing of who this is now.
+            self._who, self._deep, self._cheap_due = snapshot.identity, (), now
         said = told(snapshot)
         self._judge_trouble(frozenset(finding.key for finding in said), now)
         if said and now >= self._deep_due:

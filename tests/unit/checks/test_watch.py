@@ -11,7 +11,7 @@ from appliance.checks.box import Agent, Box, Check, OnDisk
 from appliance.checks.watch import Watch
 from appliance.netcore.health.kind import Finding
 from appliance.paths import Paths
-from appliance.status.model import Control, Snapshot
+from appliance.status.model import Control, Snapshot, State
 from tests.unit.status.snapshots import healthy
 
 OFFLINE = Control(url="https://203.0.113.1:443", error="it does not answer in time")
@@ -80,6 +80,18 @@ async def test_the_first_pass_is_followed_by_a_look(tmp_path: Path) -> None:
     stage.snapshot = healthy()
     await stage.at(3)
     assert len(stage.looks) == 2
+
+
+async def test_who_is_enrolled_now_is_not_called_otherwise(tmp_path: Path) -> None:
+    """The line on a console said `device in lab, degraded: not-enrolled`."""
+    stage = Stage(tmp_path)
+    stage.snapshot = replace(healthy(), identity=None, state=State.UNENROLLED)
+    stage.found = [Finding("not-enrolled")]
+    assert await stage.at(0) == ["not-enrolled"]
+    assert await stage.at(9) == ["not-enrolled"]
+    # It has not been heard of since, so that what was found before is not done with.
+    stage.snapshot, stage.found = replace(healthy(), control=OFFLINE), []
+    assert "not-enrolled" not in await stage.at(12)
 
 
 async def test_change_of_conditions_is_told(tmp_path: Path) -> None:
