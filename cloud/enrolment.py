@@ -84,37 +84,29 @@ async def enroll_at(app: App, cluster: Cluster, token_id: str, secret: str, requ
     `ApiError`.
     """
     wish = _Wish.of(request)
-    token = await _find(app, cluster, token_id, secret)
+    own = _own(app, token_id, secret)
+    token = own or await cluster.token(token_id, secret)
     if token.used:
         # It may have come in at another replica, a moment ago.
         await cluster.look(token.name_for(wish.name))
     if (identity := _came_in(app, token, wish)) is not None:
         return app.issuer.issue(request, identity, app.now())
-    token = await _redeem(app, cluster, token_id, secret, wish.name)
+    if own is None:
+        await cluster.redeem(token_id, secret, wish.name)
+    else:
+        with app.store.transaction():
+            app.store.tokens.redeem(token_id, secret, app.now(), wish.name)
     identity = app.identity(token.name_for(wish.name), secrets.token_hex(4))
     await cluster.enroll(identity.name, identity.instance, wish.key, alone=token.for_many)
     return _leaf(app, token, identity, request)
 
 
-async def _find(app: App, cluster: Cluster, token_id: str, secret: str) -> StoredToken:
-    """A token of the cluster's, or one of our own store from before it followed a cluster."""
+def _own(app: App, token_id: str, secret: str) -> StoredToken | None:
+    """A token of our own store, from before it followed a cluster."""
     try:
         return app.store.tokens.find(token_id, secret)
-    except TokenRefusedError as error:
-        if error.reason is not Refused.UNKNOWN:
-            raise
-    return await cluster.token(token_id, secret)
-
-
-async def _redeem(app: App, cluster: Cluster, token_id: str, secret: str, asked: str) -> StoredToken:
-    """The token of `_find`, used up once."""
-    try:
-        with app.store.transaction():
-            return app.store.tokens.redeem(token_id, secret, app.now(), asked)
-    except TokenRefusedError as error:
-        if error.reason is not Refused.UNKNOWN:
-            raise
-    return await cluster.redeem(token_id, secret, asked)
+    except TokenRefusedError:
+        return None
 
 
 def _came_in(app: App, token: StoredToken, wish: _Wish) -> Identity | None:
