@@ -269,7 +269,7 @@ def _start(world: World, machine: Machine) -> None:
     machine.wait()
     set_up(machine, address, gateway)
     world.before[machine.name] = box.state()
-    machine.script("mkdir -p /var/lib; cp -a /media/vm/state /var/lib/orillo")
+    machine.script("mkdir -p /var/lib/orillo; cp -a /media/vm/state/. /var/lib/orillo")
     box.start()
 
 
