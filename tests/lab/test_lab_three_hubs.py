@@ -166,7 +166,8 @@ def test_a_dead_connector_costs_seconds(world: ThreeHubs) -> None:
     log.info("a connector died: %.1f s of silence out of its edge, %.1f s into it", *gaps)
     assert min(gaps) >= 0.5, gaps
     assert max(gaps) <= _BACK, gaps
-    assert world.hub_of("edge-1") not in ("", used)
+    # Its packets go by the new hub a moment before its status says so.
+    until(lambda: world.hub_of("edge-1") not in ("", used), "edge-1 names another connector", 10)
 
 
 def test_nothing_of_all_that_was_in_clear(world: ThreeHubs) -> None:
