@@ -59,7 +59,7 @@ class Cluster(Protocol):
     async def token(self, token_id: str, secret: str) -> StoredToken:
         """The token whose secret this is. Raises `TokenRefusedError` and `ApiError`."""
 
-    async def redeem(self, token_id: str, secret: str, asked: str) -> StoredToken:
+    async def redeem(self, token_id: str, secret: str, asked: str) -> None:
         """Use a token up, given whom its holder wants to be. Raises `TokenRefusedError` and `ApiError`."""
 
     async def enroll(self, name: str, instance: str, key: str, *, alone: bool) -> None:

@@ -68,7 +68,7 @@ def enroll(app: App, token_id: str, secret: str, request: bytes) -> bytes:
         return app.issuer.issue(request, identity, app.now())
     now = app.now()
     with app.change("enrolment"):
-        token = app.store.tokens.redeem(token_id, secret, now, wish.name)
+        app.store.tokens.redeem(token_id, secret, now, wish.name)
         name = token.name_for(wish.name)
         if token.for_many and app.store.devices.valid_instance(name):
             raise TokenRefusedError(Refused.TAKEN)

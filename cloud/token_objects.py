@@ -43,8 +43,8 @@ class _Found(msgspec.Struct, frozen=True):
     status: EnrollTokenStatus = EnrollTokenStatus()
 
 
-async def redeem(api: Api, token_id: str, secret: str, asked: str, now: datetime) -> StoredToken:
-    """Use a token up, once; what it was before. Raises `TokenRefusedError` and `ApiError`.
+async def redeem(api: Api, token_id: str, secret: str, asked: str, now: datetime) -> None:
+    """Use a token up, once. Raises `TokenRefusedError` and `ApiError`.
 
     Whoever is refused learns what became of a token only if he holds its secret.
     """
@@ -53,7 +53,7 @@ async def redeem(api: Api, token_id: str, secret: str, asked: str, now: datetime
         token = _stored(found)
         token.admit(asked, now)
         if await _count(api, token, found.metadata.resource_version, now):
-            return token
+            return
     raise ApiError(f"EnrollToken {token_id} is changed by others all the time: try again", _CONFLICT)
 
 

@@ -28,12 +28,11 @@ def key_to_ask_with(paths: Paths) -> Iterator[bytes]:
 
     Raises `DoorError`.
     """
-    was_kept = _kept(paths) is not None
-    key = next_key(paths)
+    kept = _kept(paths)
     try:
-        yield key
+        yield kept or next_key(paths)
     except RefusedError as error:
-        if error.code in _REFUSALS and not was_kept:
+        if error.code in _REFUSALS and kept is None:
             forget_next_key(paths)
         raise
     with suppress(DoorError):

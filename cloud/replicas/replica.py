@@ -85,8 +85,8 @@ class Replica:
     async def token(self, token_id: str, secret: str) -> StoredToken:
         return await token_objects.find(self._api, token_id, secret)
 
-    async def redeem(self, token_id: str, secret: str, asked: str) -> StoredToken:
-        return await token_objects.redeem(self._api, token_id, secret, asked, self._app.now())
+    async def redeem(self, token_id: str, secret: str, asked: str) -> None:
+        await token_objects.redeem(self._api, token_id, secret, asked, self._app.now())
 
     async def enroll(self, name: str, instance: str, key: str, *, alone: bool) -> None:
         def edit(record: Record) -> Record:
